@@ -1,1 +1,1 @@
-export {};
+export type { BuildInfo } from './build-info.ts';

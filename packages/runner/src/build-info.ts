@@ -1,0 +1,31 @@
+/**
+ * What a built runner knows about itself. The builder writes it into the generated entry; a runner that was put
+ * together by hand has none. No paths of the build machine, no times.
+ */
+export interface BuildInfo {
+  readonly schema: 1;
+  /** Version of the builder. */
+  readonly builder: string;
+  /** Version of the runner. */
+  readonly runner: string;
+  /** Version of the backend contract. */
+  readonly api: string;
+  /** Node that the bundle was made for. */
+  readonly node: string;
+  readonly esbuild: string;
+  /** False where a package of ours was replaced. */
+  readonly official: boolean;
+  readonly packages: readonly BuiltPackage[];
+}
+
+/** A package of a built runner. */
+export interface BuiltPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly source: 'registry' | 'path' | 'tarball' | 'git';
+  /** What was asked for, where it was more than the name. */
+  readonly spec?: string;
+  /** Subresource integrity of the packed package, where it came as one. */
+  readonly integrity?: string;
+  readonly backends: readonly string[];
+}

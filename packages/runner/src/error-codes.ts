@@ -1,0 +1,26 @@
+/**
+ * Every code that the runner prints, and what it means. `docs/reference/errors.md` has a row for each; a test compares
+ * the two both ways.
+ */
+export const errorCodes = {
+  FRR101: 'the command line is wrong',
+  FRR102: 'a file cannot be read',
+  FRR201: 'the configuration is wrong',
+  FRR202: 'a label is wrong',
+  FRR203: 'a backend cannot be used',
+  FRR301: 'the workflow is not valid YAML',
+  FRR302: 'the workflow or action does not follow its syntax',
+  FRR303: 'the YAML document is too large or too deeply nested',
+  FRR304: 'the jobs of the workflow do not fit together',
+  FRR305: 'no workflow, job or event matches',
+  FRR401: 'an expression is wrong',
+  FRR501: 'no label of this runner fits the job',
+  FRR502: 'the backend of the label lacks what the job needs',
+  FRR503: 'the job is planned wrongly',
+  FRR601: 'a step cannot run',
+  FRR602: 'an action cannot be used',
+  FRR603: 'a command file is malformed',
+} as const satisfies Record<string, string>;
+
+/** A code of {@link errorCodes}. */
+export type ErrorCode = keyof typeof errorCodes;
