@@ -1,8 +1,4 @@
-/**
- * Every code that the runner prints, and what it means. `docs/reference/errors.md` has a row for each; a test compares
- * the two both ways.
- */
-export const errorCodes = {
+const table = {
   FRR101: 'the command line is wrong',
   FRR102: 'a file cannot be read',
   FRR201: 'the configuration is wrong',
@@ -20,7 +16,13 @@ export const errorCodes = {
   FRR601: 'a step cannot run',
   FRR602: 'an action cannot be used',
   FRR603: 'a command file is malformed',
-} as const satisfies Record<string, string>;
+};
 
 /** A code of {@link errorCodes}. */
-export type ErrorCode = keyof typeof errorCodes;
+export type ErrorCode = keyof typeof table;
+
+/**
+ * Every code that the runner prints, and what it means. `docs/reference/errors.md` has a row for each; a test compares
+ * the two both ways.
+ */
+export const errorCodes: Readonly<Record<ErrorCode, string>> = table;
