@@ -1,0 +1,19 @@
+// Checks every package that is published the way npm would publish it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+let failed = false;
+for (const name of readdirSync(join(root, 'packages'))) {
+  const folder = join(root, 'packages', name);
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  if (manifest.private === true) continue;
+  const { messages } = await publint({ pkgDir: folder, strict: true, pack: 'npm' });
+  for (const message of messages) console.error(`${manifest.name}: ${formatMessage(message, manifest)}`);
+  failed ||= messages.length > 0;
+  console.log(`${manifest.name}: ${messages.length === 0 ? 'fine' : `${messages.length} remarks`}`);
+}
+process.exit(failed ? 1 : 0);
