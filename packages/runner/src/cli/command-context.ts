@@ -1,0 +1,12 @@
+import type { FactoryRegistry } from '@forgejo-runner/core';
+import type { BuildInfo } from '../build-info.ts';
+import type { Io } from '../io.ts';
+
+/** What a command may use beside its own flags. */
+export interface CommandContext {
+  readonly io: Io;
+  /** The backends that were imported before the runner started. */
+  readonly factories: FactoryRegistry;
+  /** Absent where the runner was put together without the builder. */
+  readonly buildInfo?: BuildInfo;
+}

@@ -1,0 +1,85 @@
+import { Command, type Help, Option, type OutputConfiguration } from 'commander';
+import type { Io } from '../io.ts';
+import { runnerVersion } from '../runner-version.ts';
+import type { CommandContext } from './command-context.ts';
+import { execCommand, readExecOptions } from './exec-options.ts';
+
+/** Runs a command whose flags were read. Resolves with what the process exits with. */
+type Action = (command: Command, context: CommandContext) => Promise<number>;
+
+/** The command line of the runner. `setExitCode` gets what the chosen command ended with. */
+export function makeProgram(context: CommandContext, setExitCode: (code: number) => void): Command {
+  const program = new Command('forgejo-runner')
+    .description('Runs Forgejo Actions jobs on the backends that this runner was built with.')
+    .version(`forgejo-runner version v${context.buildInfo?.runner ?? runnerVersion}`, '--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help')
+    // A flag after the command is the command's: `exec --container-opts "-c 512"` names no configuration.
+    .enablePositionalOptions()
+    // `-ln` is two flags although both may take `=true` or `=false`.
+    .combineFlagAndOptionalValue(false)
+    .configureHelp({ optionTerm, optionDescription })
+    .configureOutput(outputOf(context.io))
+    .exitOverride();
+  withCommonOptions(program);
+  for (const [command, action] of commands()) {
+    command.copyInheritedSettings(program).allowExcessArguments(false);
+    command.action(async () => setExitCode(await action(command, context)));
+    program.addCommand(withCommonOptions(command));
+  }
+  return program;
+}
+
+// A command's module is imported when the command runs: `--version` must not wait for the engine.
+function commands(): readonly (readonly [Command, Action])[] {
+  return [
+    [execCommand(), async (command, { io }) => (await import('./exec.ts')).runExec(readExecOptions(command), io)],
+    [
+      new Command('list-backends')
+        .summary('show the backends in this runner')
+        .description('Shows which backends this runner was built with, and from which packages they come.')
+        .option('--json', 'print JSON'),
+      async (command, context) => (await import('./list-backends.ts')).listBackends(command.opts(), context),
+    ],
+    [
+      new Command('build-info')
+        .summary('show what this runner was built from')
+        .description('Shows which packages this runner was built from, and with what.')
+        .option('--json', 'print JSON'),
+      async (command, context) => (await import('./build-info.ts')).showBuildInfo(command.opts(), context),
+    ],
+  ];
+}
+
+/** Flags that stand before or after the name of a command. */
+function withCommonOptions(command: Command): Command {
+  command.addOption(new Option('-c, --config <file>', 'configuration file of the runner'));
+  if (!command.options.some((option) => option.long === '--debug')) {
+    command.addOption(new Option('--debug', 'show where an error comes from'));
+  }
+  return command;
+}
+
+function outputOf(io: Io): OutputConfiguration {
+  return {
+    writeOut: (text) => void io.stdout.write(text),
+    writeErr: (text) => void io.stderr.write(text),
+    // Errors are thrown, and printed in one place.
+    outputError: () => {},
+    getOutHelpWidth: () => io.stdout.columns ?? 100,
+    getErrHelpWidth: () => io.stderr.columns ?? 100,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  };
+}
+
+function optionTerm(option: Option): string {
+  return option.flags.replace(' [boolean]', '');
+}
+
+function optionDescription(this: Help, option: Option): string {
+  const { defaultValue } = option;
+  const isWorthSaying =
+    defaultValue === true ? !option.negate : typeof defaultValue === 'string' && defaultValue !== '';
+  return isWorthSaying ? `${option.description} (default: ${String(defaultValue)})` : option.description;
+}
