@@ -1,9 +1,10 @@
 const table = {
   FRR101: 'the command line is wrong',
   FRR102: 'a file cannot be read',
+  FRR103: 'a file that the command line names is malformed',
   FRR201: 'the configuration is wrong',
   FRR202: 'a label is wrong',
-  FRR203: 'a backend cannot be used',
+  FRR203: 'a backend, its configuration or one of its labels cannot be used',
   FRR301: 'the workflow is not valid YAML',
   FRR302: 'the workflow or action does not follow its syntax',
   FRR303: 'the YAML document is too large or too deeply nested',
