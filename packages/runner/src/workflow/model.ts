@@ -95,7 +95,15 @@ export interface Step {
   readonly env?: YamlNode;
   readonly continueOnError?: YamlScalar;
   readonly timeoutMinutes?: YamlScalar;
-  readonly does: RunScript | UseAction;
+  readonly does: RunScript | UseAction | Provided;
+}
+
+/** A step whose work was done already, such as the checkout of a folder that a local run works in. No parser makes it. */
+export interface Provided {
+  readonly kind: 'provided';
+  readonly name: string;
+  /** What the reader of the log is told instead. */
+  readonly because: string;
 }
 
 /** `run:` with what belongs to it. */

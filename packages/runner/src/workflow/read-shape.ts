@@ -65,7 +65,7 @@ export function didYouMean(found: string, words: readonly string[]): string {
 }
 
 function sortedLetters(word: string): string {
-  return [...word].toSorted().join('');
+  return word.split('').toSorted().join('');
 }
 
 /** What a node is, for "found …". */
