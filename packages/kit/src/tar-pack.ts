@@ -13,6 +13,11 @@ export interface PackRequest {
   readonly name?: string;
   /** Most bytes of file content. Default: no limit. */
   readonly maxBytes?: number;
+  /**
+   * Says what below `src` goes in, by its path from there with `/` between names. A folder that does not go in keeps
+   * everything below it out. Default: everything.
+   */
+  readonly accept?: (path: string) => boolean;
 }
 
 type NamedHeader = Partial<Header> & Pick<Header, 'name'>;
@@ -75,7 +80,7 @@ async function produce(packing: Packing, request: PackRequest): Promise<void> {
         resource: src,
       });
     }
-    await addTree(packing, src, name);
+    await addTree(packing, src, name, request.accept);
     archive.finalize();
   } catch (error) {
     archive.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -87,8 +92,9 @@ function isPackable(stats: Stats): boolean {
 }
 
 /** Walks with a stack of its own, so that a deep tree cannot overflow ours. */
-async function addTree(packing: Packing, src: string, topName: string): Promise<void> {
+async function addTree(packing: Packing, src: string, topName: string, accept: PackRequest['accept']): Promise<void> {
   const waiting: { readonly file: string; readonly name: string }[] = [{ file: src, name: topName }];
+  const isAccepted = (name: string): boolean => accept?.(name.slice(topName.length + 1)) ?? true;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (packing.signal.aborted) throw cancelled('packing');
     const { file, name } = next;
@@ -102,7 +108,8 @@ async function addTree(packing: Packing, src: string, topName: string): Promise<
     const children = (await unlessVanished(file, () => readdir(file))) ?? [];
     // Sorted, so that the same folder gives the same bytes; reversed, because the stack hands out the last one.
     for (const child of children.toSorted().toReversed()) {
-      waiting.push({ file: path.join(file, child), name: `${name}/${child}` });
+      const below = `${name}/${child}`;
+      if (isAccepted(below)) waiting.push({ file: path.join(file, child), name: below });
     }
   }
 }

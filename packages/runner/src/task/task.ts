@@ -21,6 +21,11 @@ export interface Task {
   readonly secrets: ReadonlyMap<string, string>;
   readonly vars: ReadonlyMap<string, string>;
   readonly needs: ReadonlyMap<string, NeededJob>;
+  /**
+   * Results of all jobs before this one, also those that `needs` only reaches through others, as far as they are
+   * known. `success()` in the job's `if` wants all of them to have succeeded.
+   */
+  readonly before: readonly JobResult[];
 }
 
 /** What `strategy` says inside the job. */

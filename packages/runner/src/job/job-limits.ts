@@ -1,0 +1,66 @@
+/** Why a job was told to stop: somebody's wish, or a limit. */
+export interface CancelReason {
+  readonly kind: 'cancelled' | 'timeout';
+  /** One sentence for the job log, without a full stop. */
+  readonly text: string;
+}
+
+/** The signals along which a job ends early. */
+export interface JobSignals extends Disposable {
+  /** Aborts when the job is cancelled or its time is over: the running step stops, and only such steps run that want to. */
+  readonly cancel: AbortSignal;
+  /** Aborts some minutes after `cancel`: the time in which a cancelled job still saves its cache and cleans up. */
+  readonly grace: AbortSignal;
+  /** Why `cancel` aborted, once it did. */
+  readonly reason: () => CancelReason | undefined;
+}
+
+/** Time that steps with `always()` or `cancelled()` and post steps get after a cancellation, in milliseconds. */
+export const defaultGraceMs: number = 5 * 60_000;
+
+/** Opens the signals of one job. Disposing them stops the clocks. */
+export function openJobSignals(limits: {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+}): JobSignals {
+  const cancel = new AbortController();
+  const grace = new AbortController();
+  let reason: CancelReason | undefined;
+  let graceTimer: NodeJS.Timeout | undefined;
+
+  const end = (why: CancelReason): void => {
+    if (reason !== undefined) return;
+    reason = why;
+    graceTimer = setTimeout(() => grace.abort(), limits.graceMs);
+    cancel.abort(why);
+  };
+  const onCancel = (): void => end({ kind: 'cancelled', text: 'The job was cancelled' });
+  const timer = setTimeout(
+    () =>
+      end({
+        kind: 'timeout',
+        text: `The job ran longer than its limit of ${minutesText(limits.timeoutMs)} and was cancelled`,
+      }),
+    limits.timeoutMs,
+  );
+  if (limits.signal.aborted) onCancel();
+  else limits.signal.addEventListener('abort', onCancel, { once: true });
+
+  return {
+    cancel: cancel.signal,
+    grace: grace.signal,
+    reason: () => reason,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      clearTimeout(graceTimer);
+      limits.signal.removeEventListener('abort', onCancel);
+    },
+  };
+}
+
+/** A time limit in words. */
+export function minutesText(ms: number): string {
+  const minutes = Math.round(ms / 600) / 100;
+  return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+}

@@ -1,0 +1,128 @@
+import type { Logger, Owner } from '@forgejo-runner/core';
+import { eventFile } from '../environment/event-file.ts';
+import { eventPath } from '../environment/job-paths.ts';
+import { type OpenEnvironment, openEnvironment } from '../environment/open-environment.ts';
+import type { RunnerFacts } from '../environment/runner-facts.ts';
+import { writeFiles } from '../environment/target-files.ts';
+import type { Value } from '../expressions/values.ts';
+import { openStepLog, type StepLog } from '../log/log-pipeline.ts';
+import type { Masker } from '../log/masker.ts';
+import { ProblemMatchers } from '../log/problem-matchers.ts';
+import type { PlannedJob } from '../plan/planned-job.ts';
+import type { JobReport, JobResult } from '../report/job-report.ts';
+import { ShellProbe } from '../steps/find-shell.ts';
+import type { Frame } from '../steps/frame.ts';
+import { runStep } from '../steps/run-step.ts';
+import { noCommands } from '../steps/step-commands.ts';
+import { outcomeOfError } from '../steps/step-result.ts';
+import { stepScope } from '../steps/step-run.ts';
+import { type JobSignals, openJobSignals } from './job-limits.ts';
+import { jobOutputs } from './job-outputs.ts';
+import type { JobRun } from './job-run.ts';
+import { JobState } from './job-state.ts';
+
+/** What a running job needs from the runner around it. */
+export interface JobRuntime {
+  readonly owner: Owner;
+  readonly log: Logger;
+  readonly report: JobReport;
+  readonly masker: Masker;
+  readonly runner: RunnerFacts;
+  /** Cancels the job. */
+  readonly signal: AbortSignal;
+  /** Time after a cancellation, in milliseconds. */
+  readonly graceMs: number;
+  /** Puts into the workspace what a local run brings along in place of a checkout. */
+  readonly fillWorkspace?: (place: OpenEnvironment, signal: AbortSignal) => Promise<void>;
+}
+
+/** How a job ended, and what it hands to the jobs that need it. */
+export interface FinishedJob {
+  /** After `continue-on-error` of the job. */
+  readonly result: JobResult;
+  readonly outputs: ReadonlyMap<string, Value>;
+}
+
+/** Runs a planned job to its end. Never rejects: an environment that could not be made is a failed job. */
+export async function runJob(planned: PlannedJob, runtime: JobRuntime): Promise<FinishedJob> {
+  using signals = openJobSignals({ signal: runtime.signal, timeoutMs: planned.timeoutMs, graceMs: runtime.graceMs });
+  const setUp = sectionLog(runtime, 'set-up');
+  try {
+    await introduce(planned, setUp);
+    await using place = await openEnvironment(planned, { ...runtime, progress: setUp.stdout }, signals.cancel);
+    await writeEvent(planned, place, signals);
+    await runtime.fillWorkspace?.(place, signals.cancel);
+    await setUp.close();
+    return await runSteps(planned, place, runtime, signals);
+  } catch (error) {
+    const { because } = outcomeOfError(error);
+    for (const line of signals.cancel.aborted ? [] : because) await setUp.line(`##[error]${line}`);
+    await setUp.close();
+    return { result: signals.cancel.aborted ? 'cancelled' : 'failure', outputs: new Map() };
+  }
+}
+
+async function runSteps(
+  planned: PlannedJob,
+  place: OpenEnvironment,
+  runtime: JobRuntime,
+  signals: JobSignals,
+): Promise<FinishedJob> {
+  const state = new JobState(planned.env, () => signals.cancel.aborted);
+  const job: JobRun = {
+    planned,
+    place,
+    state,
+    signals,
+    report: runtime.report,
+    masker: runtime.masker,
+    matchers: new ProblemMatchers(),
+    runner: runtime.runner,
+    shells: new ShellProbe(),
+    eventPath: eventPath(place.info),
+  };
+  const frame: Frame = { records: new Map(), status: () => state.status, fail: () => state.fail() };
+  for (const step of planned.steps) await runStep(step, frame, job);
+  return complete(frame, job, runtime);
+}
+
+async function complete(frame: Frame, job: JobRun, runtime: JobRuntime): Promise<FinishedJob> {
+  const log = sectionLog(runtime, 'complete');
+  const reason = job.signals.reason();
+  if (reason !== undefined) await log.line(`##[error]${reason.text}`);
+  const [last] = job.planned.steps.slice(-1);
+  const scope = last === undefined ? undefined : stepScope(last, frame, job, new Map(), job.signals.grace);
+  const outputs =
+    scope === undefined
+      ? { values: new Map<string, Value>(), warnings: [] }
+      : await jobOutputs(job.planned.task.job, scope, (text) => job.masker.mask(text) !== text);
+  for (const warning of outputs.warnings) await log.line(`##[warning]${warning}`);
+  const status = job.state.status;
+  const result: JobResult = status === 'failure' && job.planned.continueOnError ? 'success' : status;
+  if (result !== status) await log.line('The job failed, and continue-on-error lets the run go on');
+  await log.close();
+  return { result, outputs: outputs.values };
+}
+
+/** First rows of a job log: what runs where, and what the author should know. */
+async function introduce(planned: PlannedJob, log: StepLog): Promise<void> {
+  const { configuration, resolved } = planned.label;
+  await log.line(`Job "${planned.name}" on label "${configuration.name}" (${resolved.canonical})`);
+  for (const { at, message } of planned.notices) await log.line(`${at.file}:${at.line}:${at.column}: ${message}`);
+}
+
+async function writeEvent(planned: PlannedJob, place: OpenEnvironment, signals: JobSignals): Promise<void> {
+  using ctx = place.call(signals.cancel, 60_000);
+  const event = planned.task.github.get('event') ?? new Map();
+  await writeFiles(place.target, place.info.paths.runner, [eventFile(event)], ctx);
+}
+
+function sectionLog(runtime: JobRuntime, kind: 'set-up' | 'complete'): StepLog {
+  return openStepLog({
+    section: { kind },
+    masker: runtime.masker,
+    report: runtime.report,
+    commands: noCommands,
+    isDebug: runtime.runner.debug,
+  });
+}

@@ -1,0 +1,72 @@
+import type { Stats } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { parseWorkflow } from '../workflow/parse-workflow.ts';
+import type { Workflow } from '../workflow/model.ts';
+import { type Problem, quoted, UserError } from '../user-error.ts';
+
+/**
+ * Reads the workflow at a path, or all workflows of a folder, in the order of their names. Messages name the files as
+ * seen from `cwd`.
+ *
+ * @throws UserError `FRR102` where there is nothing to read; the problems of all workflows at once where some are wrong.
+ */
+export async function findWorkflows(
+  path: string,
+  options: { readonly recurse: boolean; readonly cwd: string },
+): Promise<readonly Workflow[]> {
+  const files = await workflowFiles(path, options.recurse);
+  if (files.length === 0) {
+    throw new UserError('FRR305', {
+      problems: [{ message: `expected workflows (.yml or .yaml) in ${quoted(path)}, found none` }],
+      next: 'name a file or folder with --workflows',
+    });
+  }
+  const workflows: Workflow[] = [];
+  const wrong: UserError[] = [];
+  for (const file of files) {
+    try {
+      workflows.push(parseWorkflow(await readFile(file, 'utf8'), shownPath(file, options.cwd)));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      wrong.push(error);
+    }
+  }
+  const [first, ...others] = wrong;
+  if (first === undefined) return workflows;
+  const problems: Problem[] = [first, ...others].flatMap((error) => [...error.problems]);
+  throw new UserError(first.code, {
+    problems,
+    ...(first.next === undefined ? {} : { next: first.next }),
+    cause: first,
+  });
+}
+
+async function workflowFiles(path: string, recurse: boolean): Promise<readonly string[]> {
+  const found = await statOf(path);
+  if (!found.isDirectory()) return [path];
+  const files: string[] = [];
+  for (const entry of (await readdir(path, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const below = join(path, entry.name);
+    if (entry.isDirectory() && recurse) files.push(...(await workflowFiles(below, recurse)));
+    else if (entry.isFile() && /\.ya?ml$/.test(entry.name)) files.push(below);
+  }
+  return files;
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    throw new UserError('FRR102', {
+      problems: [{ message: `expected a workflow file or folder at ${quoted(path)}, found none` }],
+      next: 'name one with --workflows',
+      cause: error,
+    });
+  }
+}
+
+function shownPath(file: string, cwd: string): string {
+  const path = relative(cwd, file);
+  return path.startsWith('..') ? file : path;
+}

@@ -1,0 +1,119 @@
+import { forgejoContexts } from '../contexts/forgejo-context.ts';
+import { plainContexts } from '../contexts/plain-contexts.ts';
+import { statusFunctions, statusOfNeeds } from '../contexts/status-functions.ts';
+import { evaluateCondition } from '../expressions/condition.ts';
+import { evaluateScalar, evaluateStringMap, evaluateTree, interpolate } from '../expressions/interpolate.ts';
+import type { Scope } from '../expressions/scope.ts';
+import type { Value } from '../expressions/values.ts';
+import { matrixName } from '../graph/expand-matrix.ts';
+import type { Task } from '../task/task.ts';
+import { UserError } from '../user-error.ts';
+import type { YamlScalar } from '../workflow/yaml-node.ts';
+import { chooseLabel } from './choose-label.ts';
+import { gate } from './gate.ts';
+import { planContainers } from './plan-containers.ts';
+import type { LabelLookup, PlanResult } from './planned-job.ts';
+import { refuseUnknownActions } from './plan-steps.ts';
+
+/** What planning needs beside the task. */
+export interface PlanInput {
+  readonly labels: LabelLookup;
+  /** Time limit of a job that sets none, and of the administrator for every job. */
+  readonly maxTimeoutMs: number;
+  readonly isRunCancelled: boolean;
+}
+
+/**
+ * Decides everything about a job that can be known before its environment is made, and refuses what cannot run.
+ *
+ * @throws UserError `FRR501`, `FRR502`, `FRR503`, `FRR602`; ExpressionError for an expression that is wrong.
+ */
+export async function planJob(task: Task, input: PlanInput): Promise<PlanResult> {
+  const { job } = task;
+  const contexts = new Map([...forgejoContexts(task.github, {}), ...plainContexts(task)]);
+  const status = statusOfNeeds(task.before, input.isRunCancelled);
+  const scope: Scope = { contexts, functions: new Map() };
+  if (!(await evaluateCondition(job.if, { contexts, functions: statusFunctions(status) }))) {
+    return {
+      kind: 'skip',
+      because: job.if === undefined ? 'a job that it needs did not succeed' : 'its if is not true',
+    };
+  }
+  const runsOn = requireRunsOn(task);
+  const label = chooseLabel(await evaluateTree(runsOn, scope), runsOn.at, input.labels);
+  const containers = await planContainers(job, scope);
+  gate(containers, label, job.at);
+  refuseUnknownActions(job.steps);
+  const env = await planEnv(task, scope);
+  return {
+    kind: 'run',
+    job: {
+      task,
+      name: await jobName(task, scope),
+      label,
+      containers,
+      steps: job.steps,
+      env,
+      contexts,
+      timeoutMs: Math.min(await minutes(job.timeoutMinutes, scope, input.maxTimeoutMs), input.maxTimeoutMs),
+      continueOnError: await isTrue(job.continueOnError, scope),
+      notices: [...task.workflow.notices, ...job.notices],
+    },
+  };
+}
+
+/** Name of a job for people: its `name`, or its id with the values of the matrix. */
+export async function jobName(task: Pick<Task, 'job' | 'matrix'>, scope: Scope): Promise<string> {
+  const { name, id } = task.job;
+  if (name !== undefined) return interpolate(name, scope);
+  return matrixName(id, task.matrix);
+}
+
+/** A time in minutes, which may be fractional, in milliseconds. */
+export async function minutes(node: YamlScalar | undefined, scope: Scope, otherwiseMs: number): Promise<number> {
+  if (node === undefined) return otherwiseMs;
+  const value = await evaluateScalar(node, scope);
+  if (value === null || value === '') return otherwiseMs;
+  const number = typeof value === 'string' ? Number(value) : value;
+  if (typeof number === 'number' && Number.isFinite(number) && number > 0) return Math.ceil(number * 60_000);
+  throw new UserError('FRR503', {
+    problems: [
+      { at: node.at, message: `expected timeout-minutes to be a number above 0, found ${JSON.stringify(node.source)}` },
+    ],
+    next: 'write minutes, such as 30 or 0.5',
+  });
+}
+
+/** A switch such as `continue-on-error`: a boolean, or an expression that gives one. */
+export async function isTrue(node: YamlScalar | undefined, scope: Scope): Promise<boolean> {
+  if (node === undefined) return false;
+  const value: Value = await evaluateScalar(node, scope);
+  if (typeof value === 'boolean') return value;
+  if (value === null || value === '' || value === 'false') return false;
+  if (value === 'true') return true;
+  throw new UserError('FRR503', {
+    problems: [{ at: node.at, message: `expected true or false, found ${JSON.stringify(node.source)}` }],
+  });
+}
+
+async function planEnv(task: Task, scope: Scope): Promise<ReadonlyMap<string, string>> {
+  const env = new Map<string, string>();
+  for (const node of [task.workflow.env, task.job.env]) {
+    const contexts = new Map([...scope.contexts, ['env', new Map<string, Value>(env)] as const]);
+    for (const [name, value] of await evaluateStringMap(node, { ...scope, contexts })) env.set(name, value);
+  }
+  return env;
+}
+
+function requireRunsOn(task: Task): NonNullable<Task['job']['runsOn']> {
+  if (task.job.runsOn !== undefined) return task.job.runsOn;
+  throw new UserError('FRR503', {
+    problems: [
+      {
+        at: task.job.at,
+        message: `job "${task.job.id}" calls a reusable workflow, which this version of the runner does not do`,
+      },
+    ],
+    next: 'copy the jobs of the called workflow into this one',
+  });
+}

@@ -1,0 +1,39 @@
+import type { Backend, JobPlan, LabelConfiguration, ResolvedLabel } from '@forgejo-runner/core';
+import type { Value } from '../expressions/values.ts';
+import type { Task } from '../task/task.ts';
+import type { Notice, Step } from '../workflow/model.ts';
+
+/** A label of this runner with the backend that serves it and what that backend made of it. */
+export interface ServedLabel {
+  readonly configuration: LabelConfiguration;
+  readonly backend: Backend;
+  readonly resolved: ResolvedLabel;
+}
+
+/** The labels of this runner. `exec` may serve any name with one image, so it need not be a list. */
+export interface LabelLookup {
+  readonly get: (name: string) => ServedLabel | undefined;
+  readonly names: () => readonly string[];
+}
+
+/** Everything about a job that is decided before a backend is called. */
+export interface PlannedJob {
+  readonly task: Task;
+  /** Name for people, with the matrix combination. */
+  readonly name: string;
+  readonly label: ServedLabel;
+  readonly containers: JobPlan;
+  readonly steps: readonly Step[];
+  /** Variables of the workflow and the job, evaluated, in that order of precedence. */
+  readonly env: ReadonlyMap<string, string>;
+  /** Contexts that stay the same for every expression of the job. */
+  readonly contexts: ReadonlyMap<string, Value>;
+  readonly timeoutMs: number;
+  readonly continueOnError: boolean;
+  readonly notices: readonly Notice[];
+}
+
+/** What planning a job came to: it runs, or its `if` said no. */
+export type PlanResult =
+  | { readonly kind: 'run'; readonly job: PlannedJob }
+  | { readonly kind: 'skip'; readonly because: string };

@@ -1,0 +1,60 @@
+import type { ExecResult } from '@forgejo-runner/core';
+import { baseVariables } from '../environment/base-variables.ts';
+import { githubContext, openStepCall, stepScope, type StepRun } from './step-run.ts';
+import { stepVariables } from './step-variables.ts';
+
+/** Runs a process with the environment of a step, without output. */
+export type RunProcess = (argv: readonly [string, ...string[]]) => Promise<ExecResult>;
+
+/** A process of a step. */
+export interface StepProcess {
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd: string;
+  /** Variables of an action beside the step's own: inputs, saved state. */
+  readonly actionVariables?: ReadonlyMap<string, string>;
+}
+
+/** Runs a process of a step to its end; its output goes to the log of the step. */
+export async function runProcess(run: StepRun, process: StepProcess): Promise<ExecResult> {
+  using ctx = openStepCall(run);
+  const handle = run.job.place.target.exec(
+    {
+      argv: process.argv,
+      env: processVariables(run, process.actionVariables ?? new Map()),
+      cwd: process.cwd,
+      stdout: run.log.stdout,
+      stderr: run.log.stderr,
+    },
+    ctx,
+  );
+  return handle.result;
+}
+
+/** Runs a process whose output nobody reads, to find something out about the environment. */
+export function probe(run: StepRun): RunProcess {
+  return async (argv) => {
+    using ctx = openStepCall(run);
+    const { target, info } = run.job.place;
+    const env = processVariables(run, new Map());
+    return target.exec({ argv, env, cwd: info.paths.workspace, stdout: ignore, stderr: ignore }, ctx).result;
+  };
+}
+
+function processVariables(run: StepRun, action: ReadonlyMap<string, string>): Record<string, string> {
+  const { job, frame } = run;
+  const github = githubContext(stepScope(run.step, frame, job, run.env, run.signal));
+  return stepVariables(
+    {
+      machine: job.place.target.baseEnv,
+      administrator: job.runner.envs,
+      job: job.state.env,
+      base: baseVariables(github, job.place.info, job.runner),
+      step: new Map([...(frame.action?.env ?? []), ...run.env]),
+      action,
+      path: job.state.path,
+    },
+    job.place.info,
+  );
+}
+
+function ignore(): void {}
