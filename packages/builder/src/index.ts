@@ -1,1 +1,10 @@
-export {};
+export { build, type BuildOptions, type BuildReport } from './build.ts';
+export { checkBackends, type CheckInput, type CheckReport } from './check/check-types.ts';
+export type { BuildInfo, BuildInfoPackage } from './evidence/build-info.ts';
+export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts';
+export type { BuildEvent, EventSink, StepId } from './events.ts';
+export type { ListedBackend, SmokeReport } from './gate/smoke-run.ts';
+export { defaultBackends, type Manifest, type ManifestFlags, manifestFromFlags } from './manifest/manifest.ts';
+export { type PackageSpec, parsePackageSpec } from './manifest/package-spec.ts';
+export { type RunOptions, runUnbundled } from './run-unbundled.ts';
+export { UserError, UserErrors, type UserErrorInit } from './user-error.ts';

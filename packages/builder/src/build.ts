@@ -1,0 +1,207 @@
+import { chmod, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Bundle, bundle, type BundleRequest, NeedsModules } from './bundle/bundle.ts';
+import { checkBackends } from './check/check-types.ts';
+import { findDuplicates } from './check/duplicates.ts';
+import { entryFiles, withoutAwait } from './entry/entry-source.ts';
+import { layOutPackages, writeEntry } from './entry/work-folder.ts';
+import { type BuildEvent, type EventSink, runStep } from './events.ts';
+import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
+import { type Artefact, type SmokeReport, smokeRun } from './gate/smoke-run.ts';
+import type { Manifest } from './manifest/manifest.ts';
+import { findBase } from './package/base-binary.ts';
+import { makeExecutable } from './package/sea.ts';
+import { findInstallation, type Installation } from './resolve/installation.ts';
+import { openNpm } from './resolve/npm.ts';
+import { resolvePackages, type Resolution } from './resolve/resolution.ts';
+import { defaultCacheDir, openStore, type Store } from './store/store.ts';
+import { openTempFolder } from './store/temp-folder.ts';
+import { type OutputSource, writeOutput } from './store/write-output.ts';
+import { throwAll, UserError, UserErrors } from './user-error.ts';
+
+/** What to build, where to, and how much of it. */
+export interface BuildOptions {
+  readonly manifest: Manifest;
+  /** File of the result. Made executable. */
+  readonly output: string;
+  /** One executable that needs no Node, instead of a JavaScript file. */
+  readonly isExecutable: boolean;
+  /** Folder that relative paths and the project's `.npmrc` belong to. */
+  readonly cwd: string;
+  /** Environment that npm's is taken from. Default: that of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: what the platform uses for caches. */
+  readonly cacheDir?: string;
+  /** Starts the result before it is written. Default true. */
+  readonly isSmokeRun?: boolean;
+  readonly onEvent?: EventSink;
+  readonly signal?: AbortSignal;
+}
+
+/** What was built. */
+export interface BuildReport {
+  readonly output: string;
+  readonly sizeBytes: number;
+  readonly buildInfo: BuildInfo;
+  readonly warnings: readonly UserError[];
+  /** How the result starts, unless it was not started. */
+  readonly smoke: SmokeReport | undefined;
+}
+
+/** A build on its way. */
+interface Build {
+  readonly options: BuildOptions;
+  readonly installation: Installation;
+  readonly store: Store;
+  readonly workDir: string;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Builds a runner: resolves the packages, checks each backend against the API while everything is bundled into one
+ * file, starts the result, and writes it where it was asked for. An earlier output stays until then.
+ *
+ * ```ts
+ * await build({ manifest: manifestFromFlags({ with: ['@acme/backend-k8s'] }, cwd, version), output, isExecutable: false, cwd });
+ * ```
+ *
+ * @throws UserError, or UserErrors with all that is wrong; the reason of `signal` when it aborts.
+ */
+export async function build(options: BuildOptions): Promise<BuildReport> {
+  const signal = options.signal ?? new AbortController().signal;
+  const emit: EventSink = options.onEvent ?? ((_event: BuildEvent) => undefined);
+  const installation = findInstallation();
+  const store = openStore(options.cacheDir ?? defaultCacheDir(options.env ?? process.env));
+  await using work = await openTempFolder(store.dir);
+  const running: Build = { options, installation, store, workDir: work.dir, emit, signal };
+  const resolution = await resolve(running);
+  const [bundled, untyped] = await both(assemble(running, resolution), check(running, resolution), signal);
+  for (const warning of [...untyped, ...bundled.warnings]) {
+    emit({ event: 'warning', code: warning.code, message: warning.message, next: warning.next });
+  }
+  const artefact = await pack(running, bundled);
+  const smoke = options.isSmokeRun === false ? undefined : await smokeStep(running, artefact.start, resolution);
+  await runStep('write', emit, async () => {
+    await writeOutput(options.output, artefact.source);
+    return { result: undefined, detail: options.output };
+  });
+  return {
+    output: options.output,
+    sizeBytes: artefact.sizeBytes,
+    buildInfo: makeBuildInfo(resolution, installation),
+    warnings: [...untyped, ...bundled.warnings],
+    smoke,
+  };
+}
+
+/** Finds all packages, refuses two that provide one backend, and lays the work folder out. */
+export async function resolve(
+  running: Omit<Build, 'options'> & { readonly options: Pick<BuildOptions, 'manifest' | 'cwd' | 'env'> },
+): Promise<Resolution> {
+  const { options, installation, store, workDir, emit, signal } = running;
+  return runStep('resolve', emit, async () => {
+    const npm = openNpm(options.cwd, options.env ?? process.env);
+    const resolution = await resolvePackages(options.manifest, { installation, store, npm, cwd: options.cwd }, signal);
+    throwAll(findDuplicates(resolution.backends));
+    await layOutPackages(workDir, resolution);
+    const titles = resolution.backends.map((backend) => `${backend.name}@${backend.version}`);
+    return { result: resolution, detail: titles.join(', ') || 'no backend' };
+  });
+}
+
+async function check(running: Build, resolution: Resolution): Promise<readonly UserError[]> {
+  return runStep('check', running.emit, async () => {
+    const { allowUntyped } = running.options.manifest;
+    const report = await checkBackends(
+      { resolution, workDir: running.workDir, allowUntyped },
+      running.store,
+      running.signal,
+    );
+    return { result: report.warnings, detail: report.summary };
+  });
+}
+
+async function assemble(running: Build, resolution: Resolution): Promise<Bundle> {
+  const { options, installation, store, workDir, emit, signal } = running;
+  const files = await runStep('entry', emit, async () => {
+    const result = await entryFiles(resolution, path.join(installation.dir, 'templates', 'entry'), store);
+    await writeEntry(workDir, result, makeBuildInfo(resolution, installation));
+    return { result, detail: `${Object.keys(result).length} files` };
+  });
+  signal.throwIfAborted();
+  return runStep('bundle', emit, async () => {
+    const request = { workDir, resolution, manifest: options.manifest };
+    const result = await bundleFor(request, options.isExecutable, files['entry.mjs'] ?? '', store);
+    return { result, detail: `${result.inputs.length} files, ${kib(result.code.length)}` };
+  });
+}
+
+/** For an executable CommonJS, which starts faster, unless something in it needs to be a module. */
+async function bundleFor(
+  request: Omit<BundleRequest, 'format'>,
+  isExecutable: boolean,
+  entry: string,
+  store: Store,
+): Promise<Bundle> {
+  if (!isExecutable) return bundle({ ...request, format: 'esm' }, store);
+  const file = path.join(request.workDir, 'entry.mjs');
+  try {
+    await writeFile(file, await withoutAwait(entry, store));
+    return await bundle({ ...request, format: 'cjs' }, store);
+  } catch (error) {
+    if (!(error instanceof NeedsModules)) throw error;
+    await writeFile(file, entry);
+    return bundle({ ...request, format: 'esm' }, store);
+  }
+}
+
+interface Packed {
+  readonly source: OutputSource;
+  readonly start: Artefact;
+  readonly sizeBytes: number;
+}
+
+async function pack(running: Build, bundled: Bundle): Promise<Packed> {
+  const { options, store, workDir, emit, signal } = running;
+  if (!options.isExecutable) {
+    const file = path.join(workDir, 'result.mjs');
+    await writeFile(file, bundled.code);
+    const sizeBytes = Buffer.byteLength(bundled.code);
+    return { source: { contents: bundled.code }, start: { command: process.execPath, args: [file] }, sizeBytes };
+  }
+  return runStep('package', emit, async () => {
+    const base = await findBase(store, workDir, signal);
+    const file = await makeExecutable(bundled, base, workDir, signal);
+    await chmod(file, 0o755);
+    const { size } = await stat(file);
+    const detail = `${mib(size)}, ${bundled.format}, Node ${process.versions.node}${base.isStripped ? ' stripped' : ''}`;
+    return { result: { source: { file }, start: { command: file, args: [] }, sizeBytes: size }, detail };
+  });
+}
+
+function smokeStep(running: Build, artefact: Artefact, resolution: Resolution): Promise<SmokeReport> {
+  return runStep('smoke', running.emit, async () => {
+    const result = await smokeRun(artefact, resolution.backends, running.workDir, running.signal);
+    return { result, detail: `${result.backends.map((one) => one.id).join(', ')}; ${result.startMs} ms` };
+  });
+}
+
+/** Runs two works at once and reports what went wrong in either, the second's first: it knows the cause more often. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>, signal: AbortSignal): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  signal.throwIfAborted();
+  const failed = [b, a].filter((one) => one.status === 'rejected').map((one) => one.reason as unknown);
+  const [defect] = failed.filter((error) => !(error instanceof UserError || error instanceof UserErrors));
+  if (defect !== undefined) throw defect;
+  throwAll(failed.flatMap((error) => (error instanceof UserErrors ? error.errors : [error as UserError])));
+  return [(a as PromiseFulfilledResult<A>).value, (b as PromiseFulfilledResult<B>).value];
+}
+
+function kib(bytes: number): string {
+  return `${Math.round(bytes / 1024)} KiB`;
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

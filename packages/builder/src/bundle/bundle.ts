@@ -1,0 +1,145 @@
+import path from 'node:path';
+import esbuild, { type BuildFailure, type BuildOptions, type BuildResult, type Message, type Plugin } from 'esbuild';
+import { judgeCoreCopies, requireOneCore } from '../check/core-copies.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Resolution } from '../resolve/resolution.ts';
+import type { Store } from '../store/store.ts';
+import { throwAll, UserError } from '../user-error.ts';
+import { droppedImports, translateBundleErrors } from './bundle-errors.ts';
+import { findHazards, hazardError } from './hazards.ts';
+import { type NativeAddons, nativeAddons } from './native-addons.ts';
+import { type OneCore, oneCore } from './one-core.ts';
+import { type Remedies, remedies } from './remedies.ts';
+import { keepBackends, sourceOfPackages } from './resolve-packages.ts';
+import { withStableNames } from './stable-names.ts';
+
+/** A runner in one file. */
+export interface Bundle {
+  readonly code: string;
+  readonly format: 'esm' | 'cjs';
+  /** Files that went in. */
+  readonly inputs: readonly string[];
+  readonly warnings: readonly UserError[];
+  /** Packages whose native addons were left out. */
+  readonly stubbed: readonly string[];
+}
+
+/** What is bundled, and how. */
+export interface BundleRequest {
+  /** Has the entry, and a `node_modules` with the chosen packages. */
+  readonly workDir: string;
+  readonly resolution: Resolution;
+  readonly manifest: Manifest;
+  readonly format: 'esm' | 'cjs';
+}
+
+// CommonJS dependencies call `require` and read `__dirname`; a module has neither.
+const esmBanner =
+  "#!/usr/bin/env node\nimport{createRequire as __createRequire}from'node:module';import{fileURLToPath as __toPath}from'node:url';import{dirname as __toDir}from'node:path';const require=__createRequire(import.meta.url),__filename=__toPath(import.meta.url),__dirname=__toDir(__filename);";
+
+/** The bundle cannot be CommonJS: something in it uses what only modules have. */
+export class NeedsModules extends Error {
+  override readonly name: string = 'NeedsModules';
+}
+
+/**
+ * Bundles the entry of a work folder into one file.
+ *
+ * @throws UserError `FRB408`, `FRB502` to `FRB504`, `FRB507`
+ * @throws NeedsModules for the format `cjs`, when it has to be `esm`.
+ */
+export async function bundle(request: BundleRequest, store: Store): Promise<Bundle> {
+  const { workDir, resolution, manifest, format } = request;
+  const core = oneCore(resolution, workDir);
+  const addons = nativeAddons(manifest.stubNative);
+  const cures = remedies();
+  const plugins = [
+    core.plugin,
+    addons.plugin,
+    cures.plugin,
+    sourceOfPackages(resolution.folders),
+    ...keepBackends(resolution),
+  ];
+  const result = await runEsbuild(request, plugins);
+  if (format === 'cjs' && result.warnings.some((warning) => warning.id === 'empty-import-meta'))
+    throw new NeedsModules();
+  const inputs = Object.keys(result.metafile.inputs);
+  requireOneCore(inputs);
+  const absolute = inputs.map((input) => path.resolve(workDir, input));
+  const warnings = await judge(request, result.warnings, absolute, { core, addons, cures }, store);
+  const code = result.outputFiles[0]?.text ?? '';
+  return { code: withStableNames(code, inputs), format, inputs: absolute, warnings, stubbed: [...addons.stubbed()] };
+}
+
+type Result = BuildResult<{ metafile: true; write: false }>;
+
+async function runEsbuild(request: BundleRequest, plugins: Plugin[]): Promise<Result> {
+  const { workDir, format } = request;
+  try {
+    return await esbuild.build({ ...options(workDir, format), plugins, metafile: true, write: false });
+  } catch (error) {
+    const { errors } = error as Partial<BuildFailure>;
+    if (errors === undefined) throw error;
+    if (format === 'cjs' && errors.some((one) => one.text.includes('Top-level await'))) throw new NeedsModules();
+    throwAll(await translateBundleErrors(distinct(errors), workDir));
+    throw error;
+  }
+}
+
+function options(workDir: string, format: 'esm' | 'cjs'): BuildOptions {
+  return {
+    absWorkingDir: workDir,
+    entryPoints: ['entry.mjs'],
+    outfile: path.join(workDir, format === 'esm' ? 'runner.mjs' : 'runner.cjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format,
+    // Identifiers stay: names in stack traces, and measured it starts faster than fully minified.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    keepNames: true,
+    // A local package's settings for its own compiler must not change the bundle.
+    tsconfigRaw: {},
+    legalComments: 'eof',
+    logLevel: 'silent',
+    charset: 'utf8',
+    banner: format === 'esm' ? { js: esmBanner } : {},
+    // Inside an executable only `require` finds Node's own modules.
+    ...(format === 'cjs' ? { supported: { 'dynamic-import': false } } : {}),
+  };
+}
+
+function distinct(messages: readonly Message[]): readonly Message[] {
+  const seen = new Set<string>();
+  return messages.filter((message) => {
+    const key = `${message.text} ${message.location?.file ?? ''}`;
+    return seen.size < seen.add(key).size;
+  });
+}
+
+interface Findings {
+  readonly core: OneCore;
+  readonly addons: NativeAddons;
+  readonly cures: Remedies;
+}
+
+async function judge(
+  request: BundleRequest,
+  messages: readonly Message[],
+  inputs: readonly string[],
+  findings: Findings,
+  store: Store,
+): Promise<readonly UserError[]> {
+  const copies = judgeCoreCopies(findings.core.others(), request.resolution.core);
+  const refused = [...findings.addons.refused()].map(
+    ([owner, file]) =>
+      new UserError('FRB504', `${owner} loads the native addon ${file}, which cannot be part of a single file`, {
+        next: `leave it out, if the package works without it: --stub-native ${owner}`,
+      }),
+  );
+  const hazards = (await findHazards(inputs, findings.cures.applied(), store)).map(hazardError);
+  const errors = [...copies.errors, ...refused, ...droppedImports(messages, request.resolution.backends)];
+  throwAll(request.manifest.isStrict ? [...errors, ...copies.warnings, ...hazards] : errors);
+  return [...copies.warnings, ...hazards];
+}

@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
+import semver from 'semver';
+import { coreName } from '../resolve/installation.ts';
+import type { ResolvedPackage, Resolution } from '../resolve/resolution.ts';
+
+/** A copy of the API, beside the one of the runner, that a package would have used. */
+export interface OtherCore {
+  readonly version: string;
+  /** Name and version of the package that brought it. */
+  readonly broughtBy: string;
+  readonly isOtherMajor: boolean;
+}
+
+/** What {@link oneCore} found while it resolved. */
+export interface OneCore {
+  readonly plugin: Plugin;
+  readonly others: () => readonly OtherCore[];
+}
+
+const skip = { isOneCore: true };
+
+/**
+ * Sends every import of the API, and of packages that were replaced, to the one copy that was chosen, and remembers
+ * which other copies of the API were there.
+ */
+export function oneCore(resolution: Resolution, workDir: string): OneCore {
+  const { core, replaced } = resolution;
+  const others = new Map<string, OtherCore>();
+  const names = [core.name, ...replaced.map((one) => one.name)];
+  const setup = (build: PluginBuild): void => {
+    build.onResolve({ filter: packageFilter(names) }, async (args): Promise<OnResolveResult | undefined> => {
+      if (args.pluginData === skip || args.resolveDir === workDir) return undefined;
+      if (args.path.startsWith(coreName)) await noteOther(args, build, core, others);
+      const {
+        path: found,
+        sideEffects,
+        errors,
+      } = await build.resolve(args.path, {
+        resolveDir: workDir,
+        kind: args.kind,
+        pluginData: skip,
+      });
+      return errors.length > 0 ? undefined : { path: found, sideEffects };
+    });
+  };
+  return { plugin: { name: 'one-core', setup }, others: () => [...others.values()] };
+}
+
+/** A filter for imports of these packages and their subpaths. */
+export function packageFilter(names: readonly string[]): RegExp {
+  const escaped = names.map((name) => name.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&'));
+  return new RegExp(`^(?:${escaped.join('|')})(?:/|$)`);
+}
+
+async function noteOther(
+  args: OnResolveArgs,
+  build: PluginBuild,
+  core: ResolvedPackage,
+  others: Map<string, OtherCore>,
+): Promise<void> {
+  const own = await build.resolve(args.path, { resolveDir: args.resolveDir, kind: args.kind, pluginData: skip });
+  if (own.errors.length > 0 || own.path.startsWith(core.dir + path.sep)) return;
+  const copy = await packageAround(own.path);
+  const importer = await packageAround(args.importer);
+  if (copy === undefined || copy.dir === core.dir || others.has(copy.dir)) return;
+  others.set(copy.dir, {
+    version: copy.version,
+    broughtBy: importer === undefined ? args.importer : `${importer.name}@${importer.version}`,
+    isOtherMajor: semver.major(copy.version) !== semver.major(core.version),
+  });
+}
+
+/** The package that a file belongs to: the nearest package.json with a name and a version. */
+export async function packageAround(
+  file: string,
+): Promise<{ readonly dir: string; readonly name: string; readonly version: string } | undefined> {
+  let dir = path.dirname(file);
+  for (;;) {
+    const text = await readFile(path.join(dir, 'package.json'), 'utf8').catch(() => undefined);
+    const found = text === undefined ? undefined : (JSON.parse(text) as { name?: unknown; version?: unknown });
+    if (typeof found?.name === 'string' && typeof found.version === 'string') {
+      return { dir, name: found.name, version: found.version };
+    }
+    const parent = path.dirname(dir);
+    if (parent === dir) return undefined;
+    dir = parent;
+  }
+}

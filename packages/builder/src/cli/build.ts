@@ -1,0 +1,54 @@
+import path from 'node:path';
+import { build, type BuildReport } from '../build.ts';
+import { stepTitles } from '../events.ts';
+import { manifestFromFlags } from '../manifest/manifest.ts';
+import { findInstallation } from '../resolve/installation.ts';
+import { exitCodes } from './exit-codes.ts';
+import { openProgress } from './print-progress.ts';
+import type { BuildFlags } from './program.ts';
+
+/** The command `build`. Resolves to its exit code. */
+export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Promise<number> {
+  const cwd = process.cwd();
+  const manifest = manifestFromFlags(flags, cwd, findInstallation().version);
+  const isExecutable = flags.sea ?? false;
+  const output = path.resolve(cwd, flags.output ?? defaultOutput(isExecutable));
+  const steps = Object.keys(stepTitles).filter((step) => isExecutable || step !== 'package');
+  const start = performance.now();
+  let report: BuildReport;
+  {
+    await using progress = await openProgress(flags.logFormat, steps as (keyof typeof stepTitles)[]);
+    report = await build({
+      manifest,
+      output,
+      isExecutable,
+      cwd,
+      signal,
+      isSmokeRun: flags.smokeRun,
+      onEvent: progress.onEvent,
+      ...(flags.cacheDir === undefined ? {} : { cacheDir: path.resolve(cwd, flags.cacheDir) }),
+    });
+  }
+  printReport(report, flags, Math.round(performance.now() - start));
+  return exitCodes.done;
+}
+
+function defaultOutput(isExecutable: boolean): string {
+  if (!isExecutable) return 'forgejo-runner.mjs';
+  return process.platform === 'win32' ? 'forgejo-runner.exe' : 'forgejo-runner';
+}
+
+function printReport(report: BuildReport, flags: BuildFlags, ms: number): void {
+  const { output, sizeBytes, buildInfo } = report;
+  if (flags.logFormat === 'json') {
+    process.stdout.write(
+      `${JSON.stringify({ event: 'built', output, sizeBytes, ms, startMs: report.smoke?.startMs, buildInfo })}\n`,
+    );
+    return;
+  }
+  const size = sizeBytes < 1e7 ? `${Math.round(sizeBytes / 1024)} KiB` : `${(sizeBytes / 1e6).toFixed(1)} MB`;
+  process.stdout.write(`built ${output} (${size}) in ${(ms / 1000).toFixed(2)} s\n`);
+  for (const one of buildInfo.packages.filter((entry) => entry.source === 'path')) {
+    process.stdout.write(`  ${one.name} ${one.version} is a local folder: others cannot reproduce this build\n`);
+  }
+}

@@ -1,0 +1,34 @@
+import path from 'node:path';
+import { manifestFromFlags } from '../manifest/manifest.ts';
+import { findInstallation } from '../resolve/installation.ts';
+import { runUnbundled } from '../run-unbundled.ts';
+import { findOwnPackage } from '../resolve/own-package.ts';
+import { printError } from './print-error.ts';
+import { openProgress } from './print-progress.ts';
+import type { CommonFlags } from './program.ts';
+
+/** The command `run`: the dev loop of a backend. Resolves to the exit code of the runner. */
+export async function runCommand(flags: CommonFlags, args: readonly string[], signal: AbortSignal): Promise<number> {
+  const cwd = process.cwd();
+  const own = await findOwnPackage(cwd, flags.with ?? []);
+  const asked = own === undefined ? flags : { ...flags, with: [...(flags.with ?? []), own] };
+  const manifest = manifestFromFlags(asked, cwd, findInstallation().version);
+  // Only what is wrong is worth a line here: stdout and stderr belong to the runner.
+  await using progress = await openProgress(flags.logFormat === 'auto' ? 'plain' : flags.logFormat, []);
+  return runUnbundled({
+    manifest,
+    args,
+    cwd,
+    signal,
+    onEvent: (event) => {
+      if (event.event === 'warning' || flags.logFormat === 'json') progress.onEvent(event);
+    },
+    onFinding: (error) =>
+      printError(error, {
+        isJson: flags.logFormat === 'json',
+        isVerbose: flags.verbose ?? false,
+        stream: process.stderr,
+      }),
+    ...(flags.cacheDir === undefined ? {} : { cacheDir: path.resolve(cwd, flags.cacheDir) }),
+  });
+}

@@ -1,0 +1,65 @@
+import esbuild from 'esbuild';
+import type { Installation } from '../resolve/installation.ts';
+import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolution.ts';
+
+/** What a built runner knows about itself: the same bytes for the same inputs, so no time, no place, no path. */
+export interface BuildInfo {
+  readonly schema: 1;
+  /** Version of the builder. */
+  readonly builder: string;
+  readonly runner: string;
+  /** Version of the backend API. */
+  readonly api: string;
+  /** Node that resolved and bundled. */
+  readonly node: string;
+  readonly esbuild: string;
+  /** Runner and API as they were released, nothing replaced. */
+  readonly official: boolean;
+  /** Backends in their order, then what else was chosen or replaced by name. */
+  readonly packages: readonly BuildInfoPackage[];
+}
+
+/** One package that was chosen by name. */
+export interface BuildInfoPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly source: ResolvedPackage['source'];
+  readonly spec?: string;
+  readonly integrity?: string;
+  readonly backends: readonly string[];
+}
+
+/** Makes the build information of a resolution. */
+export function makeBuildInfo(resolution: Resolution, installation: Installation): BuildInfo {
+  const { core, runner, backends, replaced } = resolution;
+  const others = [core, runner, ...replaced].filter(
+    (one, index, all) =>
+      all.findIndex((other) => other.name === one.name) === index &&
+      !backends.some((backend) => backend.name === one.name),
+  );
+  return {
+    schema: 1,
+    builder: installation.version,
+    runner: runner.version,
+    api: core.version,
+    node: process.versions.node,
+    esbuild: esbuild.version,
+    official: resolution.isOfficial,
+    packages: [
+      ...backends.map((backend) => entry(backend, backend.field.backends)),
+      ...others.map((other) => entry(other, [])),
+    ],
+  };
+}
+
+function entry(from: ResolvedPackage | ResolvedBackend, backends: readonly string[]): BuildInfoPackage {
+  const { name, version, source, spec, integrity } = from;
+  return {
+    name,
+    version,
+    source,
+    ...(spec === undefined ? {} : { spec }),
+    ...(integrity === undefined ? {} : { integrity }),
+    backends,
+  };
+}

@@ -1,0 +1,52 @@
+import { distance } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { defaultBackends } from '../manifest/manifest.ts';
+import type { Npm } from './npm.ts';
+
+const found = z.array(z.looseObject({ name: z.string() }));
+const searchTimeoutMs = 4000;
+
+/**
+ * Names of backends that were perhaps meant: from the registry's search, as far as it answers in time, and from the
+ * official ones. Never fails: it only makes another error more helpful.
+ */
+export async function findSimilarNames(name: string, npm: Npm, signal: AbortSignal): Promise<readonly string[]> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(searchTimeoutMs)]);
+  const words = name
+    .replace(/^@/, '')
+    .split(/[/._-]+/)
+    .filter((word) => word.length > 1);
+  const searches = [['keywords:forgejo-runner-backend'], words].filter((terms) => terms.length > 0);
+  const answers = await Promise.all(searches.map((terms) => search(terms, npm, limited)));
+  signal.throwIfAborted();
+  return closest(name, [...answers.flat(), ...Object.values(defaultBackends)]);
+}
+
+async function search(terms: readonly string[], npm: Npm, signal: AbortSignal): Promise<string[]> {
+  try {
+    const args = ['search', '--searchlimit=50', '--fetch-retries=0', '--fetch-timeout=3000', '--', ...terms];
+    return found.parse(await npm.run(args, npm.cwd, signal)).map((entry) => entry.name);
+  } catch {
+    // Many registries have no search.
+    return [];
+  }
+}
+
+function bare(name: string): string {
+  return name.replace(/^@[^/]+\//, '');
+}
+
+/** The up to three names that are close enough to be the same word with a slip. */
+export function closest(name: string, candidates: readonly string[]): readonly string[] {
+  const rated = [...new Set(candidates)]
+    .filter((candidate) => candidate !== name)
+    .map((candidate) => ({
+      candidate,
+      far: Math.min(distance(name, candidate), distance(bare(name), bare(candidate)) + 1),
+    }))
+    .filter(({ candidate, far }) => far <= Math.max(2, Math.floor(Math.max(name.length, candidate.length) / 4)));
+  return rated
+    .toSorted((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, 3)
+    .map(({ candidate }) => candidate);
+}

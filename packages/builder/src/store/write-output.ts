@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { UserError } from '../user-error.ts';
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  EFBIG: 'it is larger than files may be here',
+  EROFS: 'the file system is read-only',
+  EACCES: 'writing there is not allowed',
+  EPERM: 'writing there is not allowed',
+  ENOENT: 'its folder does not exist',
+  ENOTDIR: 'its folder is not a folder',
+  EISDIR: 'it is a folder',
+};
+
+/** Where the output comes from: text in memory, or a finished file. */
+export type OutputSource = { readonly contents: string } | { readonly file: string };
+
+/**
+ * Puts the result where it was asked for: executable, whole or not at all. An earlier output stays until the new one is
+ * complete on disk.
+ *
+ * @throws UserError `FRB602`
+ */
+export async function writeOutput(output: string, source: OutputSource): Promise<void> {
+  const temporary = path.join(path.dirname(output), `.${path.basename(output)}.${randomUUID().slice(0, 8)}.tmp`);
+  try {
+    await refuseFolder(output);
+    await writeWhole(temporary, source);
+    await rename(temporary, output);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const reason = reasons[code];
+    if (reason === undefined) throw error;
+    throw new UserError('FRB602', `${output} could not be written: ${reason} (${code})`, { cause: error });
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function refuseFolder(output: string): Promise<void> {
+  const found = await stat(output).catch(() => undefined);
+  if (found?.isDirectory()) throw Object.assign(new Error('output is a folder'), { code: 'EISDIR' });
+}
+
+async function writeWhole(temporary: string, source: OutputSource): Promise<void> {
+  if ('file' in source) await copyFile(source.file, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  await using handle = await open(temporary, 'file' in source ? 'r+' : 'wx', 0o755);
+  if ('contents' in source) await handle.writeFile(source.contents);
+  await handle.sync();
+  // The mode given to `open` went through the umask of the user: a runner is executable for everybody.
+  await chmod(temporary, 0o755);
+}

@@ -1,0 +1,4 @@
+import { attributeRegistrationsTo } from '@forgejo-runner/core';
+
+// What registers from here on came with this package.
+attributeRegistrationsTo({ package: 'PACKAGE', version: 'VERSION' });
