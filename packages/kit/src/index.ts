@@ -1,6 +1,11 @@
 export { type CleanupFailure, CleanupStack } from './cleanup-stack.ts';
+export { type EndReport, type EndRequest, endProcesses } from './end-processes.ts';
 export { cancelled, errnoOf, fileError } from './file-errors.ts';
 export { type Line, LineSplitter } from './lines.ts';
+export { type Marker, markerOf, newMarker } from './marker.ts';
+export { PipeSource, type ProcessPipe } from './output-pipes.ts';
+export { type ProcessGroupOptions, startProcessGroup } from './process-group.ts';
+export { type ProcessEntry, type ProcessTable, processTable, type RunProgram } from './process-table.ts';
 export { hostPathStyle, isBelow, type PathStyle, pathBelow, safeParts } from './safe-path.ts';
 export { type PackRequest, packTar } from './tar-pack.ts';
 export { type UnpackRequest, unpackTar } from './tar-unpack.ts';

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { BackendError, isBackendError } from '@forgejo-runner/core';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { cancelled, errnoOf, fileError } from './file-errors.ts';
+import { Gate } from './gate.ts';
 import { safeParts } from './safe-path.ts';
 
 /** A tar stream and where its entries go. */
@@ -93,19 +94,22 @@ async function openRoot(dest: string): Promise<string> {
 
 /** Hands the stream to the reader, as fast as the reader takes it, and stops when the reader is gone. */
 async function feed(tar: AsyncIterable<Uint8Array>, reader: Extract, stop: Stop): Promise<void> {
-  const closed = new Promise<void>((resolve) => void reader.once('close', resolve));
+  const closed = new Gate();
+  reader.once('close', () => closed.open());
   const tail = new EndMarker();
   try {
     const iterator = tar[Symbol.asyncIterator]();
     for (;;) {
-      const next = await Promise.race([iterator.next(), closed]);
-      // Not awaited: a generator that waits for its own source answers only after that.
-      if (next === undefined) return void iterator.return?.()?.then(undefined, () => {});
+      const next = await closed.orOpen(iterator.next());
+      if (next === undefined) {
+        // Not awaited: a generator that waits for its own source answers only after that.
+        iterator.return?.().then(undefined, () => {});
+        return;
+      }
       if (next.done === true) break;
       tail.take(next.value);
-      if (!reader.write(next.value)) {
-        await Promise.race([new Promise<void>((resolve) => void reader.once('drain', resolve)), closed]);
-      }
+      const isFull = !reader.write(next.value);
+      if (isFull) await closed.orOpen(new Promise<void>((resolve) => void reader.once('drain', resolve)));
     }
     if (!tail.isComplete) throw damaged('it ends early');
     reader.end(null);
