@@ -13,3 +13,4 @@ export {
   type WorkflowExpectation,
 } from './workflow-expectation.ts';
 export { checkWorkflowRun, type ObservedJob, type ObservedRun, type ObservedStep } from './check-workflow-run.ts';
+export { type LocalRegistry, type LocalRegistryOptions, startLocalRegistry } from './local-registry.ts';
