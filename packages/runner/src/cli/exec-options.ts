@@ -47,6 +47,8 @@ export interface ExecOptions {
   readonly dryRun: boolean;
   /** Image for labels without an entry in `platforms`; `-self-hosted` runs them on this machine. */
   readonly image: string;
+  /** False where `image` is the default. */
+  readonly imageIsGiven: boolean;
   /** `label=backend:argument`, which beat `image` and the configuration's labels. */
   readonly platforms: readonly string[];
   readonly network: string;
@@ -224,5 +226,6 @@ export function readExecOptions(command: Command): ExecOptions {
     ...(eventpath === undefined ? {} : { eventPath: eventpath }),
     containerOptions: containerOpts,
     envFileIsGiven: command.getOptionValueSource('envFile') === 'cli',
+    imageIsGiven: command.getOptionValueSource('image') === 'cli',
   };
 }

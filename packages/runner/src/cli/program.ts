@@ -33,7 +33,7 @@ export function makeProgram(context: CommandContext, setExitCode: (code: number)
 // A command's module is imported when the command runs: `--version` must not wait for the engine.
 function commands(): readonly (readonly [Command, Action])[] {
   return [
-    [execCommand(), async (command, { io }) => (await import('./exec.ts')).runExec(readExecOptions(command), io)],
+    [execCommand(), async (command, context) => (await import('./exec.ts')).runExec(readExecOptions(command), context)],
     [
       new Command('list-backends')
         .summary('show the backends in this runner')
