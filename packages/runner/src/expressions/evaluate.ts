@@ -2,7 +2,7 @@ import { didYouMean } from '../workflow/read-shape.ts';
 import { quoted } from '../user-error.ts';
 import type { CompareOperator, Expression, ExpressionNode } from './expression.ts';
 import { ExpressionError } from './expression-error.ts';
-import { arityProblem, builtInFunctions, OutputRoom } from './functions.ts';
+import { arityProblem, builtInFunctions, functionSpellings, OutputRoom } from './functions.ts';
 import type { Scope, ScopeFunction } from './scope.ts';
 import {
   compare,
@@ -118,7 +118,7 @@ class Evaluation {
       if (error instanceof ExpressionError) throw error;
       return this.#fail(offset, error instanceof Error ? error.message : String(error), error);
     }
-    const known = [...builtInFunctions.keys(), ...this.#scope.functions.keys()];
+    const known = functionSpellings(this.#scope.functions.keys());
     return this.#fail(
       offset,
       `expected a function that can be used here, found ${quoted(name)}${didYouMean(name, known)}`,

@@ -67,6 +67,15 @@ export const builtInFunctions: ReadonlyMap<string, BuiltInFunction> = new Map([
   ['case', { minArguments: 3, maxArguments: 255, isOdd: true, call: chooseCase }],
 ]);
 
+const spellings = new Map(
+  ['startsWith', 'endsWith', 'toJSON', 'fromJSON', 'hashFiles'].map((name) => [name.toLowerCase(), name]),
+);
+
+/** The names of the built-in and of these functions as documentation spells them, for suggestions. */
+export function functionSpellings(others: Iterable<string>): readonly string[] {
+  return [...builtInFunctions.keys(), ...others].map((name) => spellings.get(name) ?? name);
+}
+
 /** What is wrong with the number of arguments, or undefined. */
 export function arityProblem(
   name: string,

@@ -25,7 +25,7 @@ function sourceOffset({ value, source }: YamlScalar, wanted: number): number {
   for (let index = 0; index <= wanted && index < value.length; index += 1) {
     const char = value.charAt(index);
     if (/\s/.test(char)) {
-      if (index < wanted && source.charAt(at) === char) at += 1;
+      if (index < wanted) at += consumedByWhiteSpace(source, at, char, style);
       continue;
     }
     at = findChar(source, at, char, style);
@@ -47,6 +47,13 @@ function findChar(source: string, from: number, char: string, style: string): nu
 function skipLineBreaks(source: string, from: number): number {
   const joined = /^(?:\\\r?\n\s*)+/.exec(source.slice(from));
   return from + (joined?.[0].length ?? 0);
+}
+
+/** White space may stand there as it is, as an escape, or be made of a line break; that one is skipped later. */
+function consumedByWhiteSpace(source: string, at: number, char: string, style: string): number {
+  if (source.charAt(at) === char) return 1;
+  const isEscape = style === '"' && source.charAt(at) === '\\' && !/[\r\n]/.test(source.charAt(at + 1));
+  return isEscape ? consumed(source, at, style) : 0;
 }
 
 /** How many characters of the source stand for one of the value. */

@@ -13,8 +13,8 @@ import {
 export const matrixLimit = 256;
 
 /**
- * The combinations of an evaluated matrix, in the order of its lists, then those that only `include` makes. Nothing, or
- * a matrix without any combination, gives one empty combination.
+ * The combinations of an evaluated matrix, in the order of its lists, then those that only `include` makes. No matrix,
+ * or one without keys, gives one empty combination.
  *
  * Source: GitHub's documentation of `jobs.<job_id>.strategy.matrix`.
  *
@@ -29,7 +29,10 @@ export function expandMatrix(matrix: Value | undefined): readonly ValueMap[] {
   const kept = product.filter((combination) => !exclude.some((pattern) => matchesPattern(combination, pattern)));
   const combinations = includeMore(kept, include);
   if (combinations.length > matrixLimit) throw tooMany(combinations.length);
-  return combinations.length === 0 ? [new Map()] : combinations;
+  if (combinations.length > 0) return combinations;
+  // A job that was meant to run in many ways must not run in none of them.
+  if (matrix.size > 0) throw new Error('expected at least one combination in the matrix, found none');
+  return [new Map()];
 }
 
 function tooMany(found: number): Error {

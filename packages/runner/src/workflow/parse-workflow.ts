@@ -51,7 +51,9 @@ export function readWorkflow(node: YamlNode, file: string): Workflow {
 /** What can be read of a workflow; whatever is wrong goes to the findings. */
 export function findWorkflow(node: YamlNode, file: string, findings: Findings): Workflow | undefined {
   if (node.kind !== 'mapping') return reportWrongShape(findings, node, 'a mapping with "on" and "jobs"');
-  const fields = readFields(node, workflowKeys, findings);
+  // Authors keep anchors under keys of their own.
+  const entries = node.entries.filter(({ key }) => !key.startsWith('x-'));
+  const fields = readFields({ ...node, entries }, workflowKeys, findings);
   const jobs = readJobs(node, fields.get('jobs'), findings);
   const on = readTriggers(node, fields.get('on'), findings);
   return {

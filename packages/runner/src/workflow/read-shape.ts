@@ -40,12 +40,11 @@ export function readFields(mapping: YamlMapping, known: KnownKeys, findings: Fin
 }
 
 function reportUnknownKey(entry: YamlEntry, known: KnownKeys, findings: Findings): void {
-  // What Forgejo's server adds for itself, and what authors keep anchors in.
-  if (entry.key.startsWith('incomplete_') || entry.key.startsWith('x-')) return;
   const hint = didYouMean(entry.key, [...known.keys()]);
   if (findings.unknownKeys === 'problem') {
     findings.problems.push({ message: `expected a known key, found ${quoted(entry.key)}${hint}`, at: entry.keyAt });
-  } else {
+  } else if (!entry.key.startsWith('incomplete_')) {
+    // What begins so is added by Forgejo's server for itself.
     const message = `${quoted(entry.key)} is not known to this runner and changes nothing${hint}`;
     findings.notices.push({ message, at: entry.keyAt });
   }
@@ -60,7 +59,8 @@ export function didYouMean(found: string, words: readonly string[]): string {
   const shuffled = candidates.findIndex((word) => sortedLetters(word) === sortedLetters(lower));
   if (shuffled !== -1) return `; did you mean ${quoted(words[shuffled] ?? '')}?`;
   const near = closest(lower, candidates);
-  if (distance(lower, near) > Math.max(1, Math.floor(found.length / 3))) return '';
+  const allowed = found.length < 3 ? 0 : Math.max(1, Math.floor(found.length / 3));
+  if (distance(lower, near) > allowed) return '';
   return `; did you mean ${quoted(words[candidates.indexOf(near)] ?? '')}?`;
 }
 

@@ -1,0 +1,303 @@
+import { assert, array, constantFrom, oneof, property, string } from 'fast-check';
+import { expect, it, test } from 'vitest';
+import { availabilityAt, type ExpressionPlace } from '../contexts/availability.ts';
+import { problemText } from '../user-error.ts';
+import { strictCheckAction, strictCheckWorkflow } from './strict-check.ts';
+
+function checkWorkflow(text: string): string[] {
+  return strictCheckWorkflow(text, 'w').map(problemText);
+}
+
+function checkAction(text: string): string[] {
+  return strictCheckAction(text, 'a').map(problemText);
+}
+
+const head = 'on: push\njobs:\n  build:\n    runs-on: docker\n';
+
+/** A job with these lines beside `runs-on`, from line 5 on. */
+function job(...lines: readonly string[]): string {
+  return `${head}${lines.map((line) => `    ${line}\n`).join('')}${lines.some((line) => line.startsWith('steps')) ? '' : '    steps: [{run: a}]\n'}`;
+}
+
+it('finds nothing wrong with a workflow that uses all that it may', () => {
+  expect(
+    checkWorkflow(`name: CI
+run-name: \${{ github.actor }} \${{ inputs.x }}
+on:
+  push:
+  workflow_call:
+    inputs: {x: {type: string, default: "\${{ vars.X }}"}}
+    outputs: {y: {value: "\${{ jobs.build.outputs.o }}"}}
+permissions: read-all
+concurrency: {group: "\${{ forgejo.ref }}"}
+env: {T: "\${{ secrets.T }}"}
+x-anchors: {}
+jobs:
+  lint: {uses: ./a.yml, with: {a: "\${{ matrix.a }}"}, secrets: {b: "\${{ secrets.b }}"}, strategy: {matrix: {a: [1]}}}
+  build:
+    needs: lint
+    if: always() && forge.ref == 'x'
+    name: b \${{ matrix.os }}
+    runs-on: \${{ matrix.os }}
+    environment: {name: "\${{ vars.E }}"}
+    strategy: {matrix: {os: [a], include: "\${{ fromJSON(needs.lint.outputs.m) }}", "\${{ insert }}": "\${{ fromJSON('{}') }}"}, fail-fast: "\${{ vars.F == 1 }}"}
+    env: {A: "\${{ gitea.sha }}"}
+    defaults: {run: {shell: bash, working-directory: "\${{ env.A }}"}}
+    outputs: {o: "\${{ steps.s.outputs.v }}"}
+    timeout-minutes: \${{ inputs.x == '' && 3 || 5 }}
+    container: {image: "\${{ matrix.os }}", credentials: {username: "\${{ env.U }}", password: "\${{ secrets.P }}"}, env: {R: "\${{ runner.os }}"}}
+    services: {db: {image: postgres, env: {R: "\${{ job.status }}"}, ports: [1]}}
+    steps:
+      - {id: s, if: "failure() || hashFiles('a') != ''", run: "\${{ hashFiles('a') }}"}
+      - {uses: "a/b@\${{ github.sha }}", with: {a: "\${{ steps.s.outcome }}"}, env: {B: "\${{ secrets.C }}"}, name: "\${{ runner.os }}"}
+`),
+  ).toEqual([]);
+});
+
+test.each<[title: string, text: string, problems: string[]]>([
+  ['wrong YAML', 'on: push\n\tjobs: 1', ['w:2:1: tabs are not allowed as indentation']],
+  [
+    'unknown keys',
+    job('time-out: 3', 'steps: [{rum: a}]'),
+    [
+      'w:5:5: expected a known key, found "time-out"',
+      'w:6:13: expected "run" or "uses" in a step, found neither',
+      'w:6:14: expected a known key, found "rum"; did you mean "run"?',
+    ],
+  ],
+  [
+    'an unknown key of a container',
+    job('container: {image: a, volume: [b]}'),
+    ['w:5:27: expected a known key, found "volume"; did you mean "volumes"?'],
+  ],
+  [
+    'a container without an image',
+    job('services: {db: {ports: [1]}}'),
+    ['w:5:20: expected "image" for a container, found none'],
+  ],
+  [
+    'an unknown key of credentials',
+    job('container: {image: a, credentials: {user: b}}'),
+    ['w:5:41: expected a known key, found "user"'],
+  ],
+  ["a key of one's own inside of a job", job('x-mine: 1'), ['w:5:5: expected a known key, found "x-mine"']],
+  ['what only the server may add', `incomplete_matrix: 1\n${job('name: a')}`, ['w:1:1: expected a known key']],
+  [
+    'a syntax error',
+    job('name: ${{ github.( }}'),
+    ['w:5:22: expression "github.(": expected a name or "*" after ".", found "("'],
+  ],
+  [
+    'an expression that is not closed',
+    job('name: ${{ github'),
+    ['w:5:11: expression "github": expected a closing "}}", found the end'],
+  ],
+  [
+    'an unknown context',
+    job('name: ${{ githup.ref }}'),
+    [
+      'w:5:15: expression "githup.ref": expected one of the contexts that can be used here (forge, forgejo, gitea, github, inputs, matrix, needs, strategy, vars), found "githup"; did you mean "github"?',
+    ],
+  ],
+  [
+    'a context in the wrong place',
+    job("if: secrets.A == ''"),
+    [
+      'w:5:9: expression "secrets.A == \'\'": expected one of the contexts that can be used here (forge, forgejo, gitea, github, inputs, needs, vars), found "secrets"',
+    ],
+  ],
+  [
+    'an unknown function',
+    job("name: ${{ startWith('a', 'b') }}"),
+    [
+      'w:5:15: expression "startWith(\'a\', \'b\')": expected a function that can be used here, found "startWith"; did you mean "startsWith"?',
+    ],
+  ],
+  [
+    'a status function outside of if',
+    job('name: ${{ always() }}'),
+    ['w:5:15: expression "always()": expected a function that can be used here, found "always"'],
+  ],
+  [
+    'hashFiles in a job',
+    job("name: ${{ hashFiles('a') }}"),
+    ['w:5:15: expression "hashFiles(\'a\')": expected a function that can be used here, found "hashFiles"'],
+  ],
+  [
+    'too many arguments',
+    job("if: success(1) || contains('a')"),
+    ['w:5:23: expression "success(1) || contains(\'a\')": expected 2 arguments for contains(), found 1'],
+  ],
+  [
+    'arguments of a status function',
+    job('if: success(1)'),
+    ['w:5:9: expression "success(1)": expected 0 arguments for success(), found 1'],
+  ],
+  [
+    'hashFiles without a pattern',
+    job('steps: [{run: "${{ hashFiles() }}"}]'),
+    ['w:5:24: expression "hashFiles()": expected at least 1 argument for hashFiles(), found 0'],
+  ],
+  [
+    'several problems of one expression',
+    job('name: ${{ a.b || c() }}'),
+    ['w:5:15: expression "a.b || c()": expected one of', 'w:5:22: expression "a.b || c()": expected a function'],
+  ],
+  [
+    'text beside the expression of an if',
+    job("if: ${{ github.ref }} == 'x'"),
+    ['w:5:9: expected "${{ }}" around the whole condition, found text beside it, which makes it true always'],
+  ],
+  ['a key with an expression', job('env: {"${{ nope.x }}": 1}'), ['w:5:15: expression "nope.x": expected one of']],
+  [
+    'a step that uses what only jobs have',
+    job('steps: [{if: "secrets.a", run: b}]'),
+    ['w:5:19: expression "secrets.a": expected one of'],
+  ],
+  ['concurrency', job('concurrency: ${{ env.A }}'), ['w:5:22: expression "env.A": expected one of']],
+  [
+    'needs of an unknown job',
+    job('needs: [a]'),
+    ['w:5:13: expected a job of this workflow in "needs" of "build", found "a"'],
+  ],
+  [
+    'a cycle',
+    job('needs: build'),
+    ['w:5:12: expected jobs that do not wait for themselves, found the cycle "build" → "build"'],
+  ],
+  [
+    'with beside run',
+    job('steps: [{run: a, with: {}}]'),
+    ['w:5:22: "with" belongs to a step with "uses" and changes nothing here'],
+  ],
+  [
+    'env beside a call',
+    'on: push\njobs: {a: {uses: ./b, env: {}}}\n',
+    ['w:2:23: expected no "env" in a job that calls a workflow, found one'],
+  ],
+  [
+    'an output of a call',
+    'on: {workflow_call: {outputs: {a: {value: "${{ steps.a }}"}}}}\njobs: {a: {uses: ./b}}\n',
+    ['w:1:48: expression "steps.a": expected one of'],
+  ],
+])('finds %s', (_title, text, problems) => {
+  const found = checkWorkflow(text);
+  expect(found).toHaveLength(problems.length);
+  for (const [index, problem] of problems.entries()) expect(found[index]).toContain(problem);
+});
+
+it('finds nothing wrong with an action that uses all that it may', () => {
+  expect(
+    checkAction(`name: a
+description: b
+inputs: {x: {default: "\${{ github.token }}", required: false}}
+outputs: {y: {value: "\${{ steps.s.outputs.y }}"}}
+runs:
+  using: composite
+  steps:
+    - {id: s, shell: bash, run: "\${{ inputs.x }}", if: "always() && runner.os != ''", working-directory: "\${{ github.action_path }}"}
+    - {uses: ./b, with: {a: "\${{ env.A }}"}}
+`),
+  ).toEqual([]);
+  expect(checkAction('runs: {using: docker, image: a, args: ["${{ inputs.x }}"], pre-if: "success()"}\n')).toEqual([]);
+});
+
+test.each<[title: string, text: string, problems: string[]]>([
+  [
+    'a step without a shell',
+    'runs: {using: composite, steps: [{run: a}]}\n',
+    ['a:1:34: expected "shell" beside "run" in a composite action, found none'],
+  ],
+  [
+    'secrets',
+    'runs: {using: composite, steps: [{run: "${{ secrets.a }}", shell: sh}]}\n',
+    ['a:1:45: expression "secrets.a": expected one of'],
+  ],
+  [
+    'an output without a value',
+    'outputs: {a: {}}\nruns: {using: composite, steps: []}\n',
+    ['a:1:11: expected "value" for an output of a composite action, found none'],
+  ],
+  [
+    'a wrong default',
+    'inputs: {a: {default: "${{ inputs.b }}"}}\nruns: {using: node20, main: a}\n',
+    ['a:1:28: expression "inputs.b": expected one of'],
+  ],
+  [
+    'a wrong condition',
+    'runs: {using: node20, main: a, post: b, post-if: "success("}\n',
+    ['a:1:59: expression "success(": expected a value, found the end'],
+  ],
+  [
+    'a wrong argument',
+    'runs: {using: docker, image: a, args: ["${{ x }}"]}\n',
+    ['a:1:45: expression "x": expected one of'],
+  ],
+  [
+    'an unknown key',
+    'runs: {using: node20, main: a, poost: b}\n',
+    ['a:1:32: expected a known key, found "poost"; did you mean "post"?'],
+  ],
+])('finds in an action %s', (_title, text, problems) => {
+  const found = checkAction(text);
+  expect(found).toHaveLength(problems.length);
+  for (const [index, problem] of problems.entries()) expect(found[index]).toContain(problem);
+});
+
+test.each<[place: ExpressionPlace, may: string, mayNot: string]>([
+  ['run-name', 'github inputs vars', 'env secrets needs'],
+  ['env', 'github secrets inputs vars', 'env matrix needs'],
+  ['job.if', 'github needs vars inputs', 'matrix strategy secrets env steps'],
+  ['job.runs-on', 'github needs strategy matrix vars inputs', 'env secrets runner'],
+  ['job.strategy', 'github needs vars inputs', 'matrix strategy'],
+  ['job.env', 'github needs strategy matrix vars secrets inputs', 'env runner steps'],
+  ['job.container', 'github needs strategy matrix vars inputs', 'env secrets job'],
+  ['job.container.credentials', 'env secrets', 'job runner steps'],
+  ['job.container.env', 'job runner env secrets', 'steps'],
+  ['job.outputs', 'job runner env secrets steps', 'jobs'],
+  ['job.secrets', 'secrets needs matrix', 'env steps'],
+  ['step', 'job runner env secrets steps needs matrix', 'jobs'],
+  ['step.if', 'job runner env steps needs matrix vars', 'secrets jobs'],
+  ['on.outputs.value', 'jobs github', 'steps env'],
+  ['action.step', 'inputs steps runner env job', 'secrets vars needs'],
+])('%s may use %s and not %s', (place, may, mayNot) => {
+  const { contexts } = availabilityAt(place);
+  expect(may.split(' ').filter((name) => !contexts.has(name))).toEqual([]);
+  expect(mayNot.split(' ').filter((name) => contexts.has(name))).toEqual([]);
+  expect(['github', 'forgejo', 'forge', 'gitea'].filter((name) => !contexts.has(name))).toEqual([]);
+});
+
+test('any text gives problems and throws nothing', () => {
+  const lines = constantFrom(
+    'on: push',
+    'jobs:',
+    '  a:',
+    '    runs-on: x',
+    '    steps:',
+    '      - run: ${{',
+    '      - run: a }}',
+    '    needs: [a, b]',
+    '    if: "!"',
+    '    strategy: {matrix: ${{ x }}}',
+    '    container: []',
+    '    env: 1',
+    '  b: 2',
+    '      - uses: {}',
+    "    name: '${{ '''",
+    '&a',
+    '*a',
+  );
+  assert(
+    property(
+      oneof(
+        string(),
+        array(lines, { maxLength: 15 }).map((each) => each.join('\n')),
+      ),
+      (text) => {
+        expect(Array.isArray(strictCheckWorkflow(text, 'w'))).toBe(true);
+        expect(Array.isArray(strictCheckAction(text, 'w'))).toBe(true);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
