@@ -34,24 +34,35 @@ function schemaAt(schema: z.core.$ZodType, path: ConfigPath): z.core.$ZodType | 
   return part;
 }
 
-/** Where something that a foreign schema validated stands, and which keys are possible there. */
+/** What a foreign schema validated, where it stands, and which options are possible there. */
 export interface Validated {
+  /** What the messages begin with, such as `backend.k8s`. */
+  readonly subject: string;
   readonly root: YamlNode | undefined;
   readonly base: ConfigPath;
-  /** Keys at the top, where the author of the schema says so. */
-  readonly keys: readonly string[] | undefined;
+  /** Options at the top, where the author of the schema says so. */
+  readonly options: readonly string[] | undefined;
 }
 
-/** What a backend's schema found wrong. Its messages are its own; unknown keys are said in our words. */
-export function foreignProblems(issues: readonly SchemaIssue[], validated: Validated): readonly Problem[] {
-  const { root, base, keys } = validated;
+/** What a backend's schema found wrong. Its messages are its own; unknown options are said in our words. */
+export function foreignProblems(
+  issues: readonly SchemaIssue[],
+  { subject, root, base, options }: Validated,
+): readonly Problem[] {
   return issues.flatMap((issue) => {
     const inner = (issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part));
-    const path = [...base, ...inner];
-    const unknown = unknownKeysIn(issue);
-    if (unknown !== undefined) return unknownKeys(root, path, unknown, inner.length === 0 ? keys : undefined);
     const name = inner.map(String).join('.');
-    return problem(root, path, name === '' ? issue.message : `${name}: ${issue.message}`);
+    const unknown = unknownKeysIn(issue);
+    if (unknown === undefined) {
+      const which = name === '' ? '' : `option ${quoted(name)}: `;
+      return problem(root, [...base, ...inner], `${subject}: ${which}${issue.message}`);
+    }
+    return unknown.flatMap((key) => {
+      const hint = didYouMean(key, (inner.length === 0 ? options : undefined) ?? []);
+      const message = `${subject}: unknown option ${quoted(key)}${name === '' ? '' : ` in ${name}`}${hint}`;
+      const at = placeOfKey(root, [...base, ...inner, key]);
+      return [at === undefined ? { message } : { message, at }];
+    });
   });
 }
 

@@ -16,7 +16,10 @@ function backend(id: string, sweep: Backend['sweep']): Backend {
 
 function logged() {
   const { io, stderr } = fakeIo();
-  return { log: openProcessLog({ stream: io.stderr, level: 'info', mask: (text) => text, now: () => 0 }), text: stderr };
+  return {
+    log: openProcessLog({ stream: io.stderr, level: 'info', mask: (text) => text, now: () => 0 }),
+    text: stderr,
+  };
 }
 
 const nothing: SweepReport = { removed: [], leaked: [], kept: [] };
