@@ -23,6 +23,8 @@ export function openJobSignals(limits: {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly graceMs: number;
+  /** Ends the grace time at once. */
+  readonly hurry?: AbortSignal;
 }): JobSignals {
   const cancel = new AbortController();
   const grace = new AbortController();
@@ -49,7 +51,7 @@ export function openJobSignals(limits: {
 
   return {
     cancel: cancel.signal,
-    grace: grace.signal,
+    grace: limits.hurry === undefined ? grace.signal : AbortSignal.any([grace.signal, limits.hurry]),
     reason: () => reason,
     [Symbol.dispose]: () => {
       clearTimeout(timer);

@@ -32,6 +32,8 @@ export interface JobRuntime {
   readonly signal: AbortSignal;
   /** Time after a cancellation, in milliseconds. */
   readonly graceMs: number;
+  /** Ends the grace time at once: somebody cannot wait. */
+  readonly hurry?: AbortSignal;
   /** Puts into the workspace what a local run brings along in place of a checkout. */
   readonly fillWorkspace?: (place: OpenEnvironment, signal: AbortSignal) => Promise<void>;
 }
@@ -45,7 +47,7 @@ export interface FinishedJob {
 
 /** Runs a planned job to its end. Never rejects: an environment that could not be made is a failed job. */
 export async function runJob(planned: PlannedJob, runtime: JobRuntime): Promise<FinishedJob> {
-  using signals = openJobSignals({ signal: runtime.signal, timeoutMs: planned.timeoutMs, graceMs: runtime.graceMs });
+  using signals = openJobSignals({ ...runtime, timeoutMs: planned.timeoutMs });
   const setUp = sectionLog(runtime, 'set-up');
   try {
     await introduce(planned, setUp);

@@ -9,6 +9,7 @@ import { orderJobs } from '../graph/order-jobs.ts';
 import { type GraphInstances, type InstanceResult, type NeedsContext, runGraph } from '../graph/run-graph.ts';
 import { type FinishedJob, type JobRuntime, runJob } from '../job/run-job.ts';
 import { isTrue } from '../plan/plan-job.ts';
+import type { PlannedJob } from '../plan/planned-job.ts';
 import type { JobReport, JobResult } from '../report/job-report.ts';
 import { outcomeOfError } from '../steps/step-result.ts';
 import type { NeededJob, Task } from '../task/task.ts';
@@ -34,10 +35,7 @@ export interface RunSettings {
 
 /** Where a job of a local run reports to, and is told how it ended. */
 export interface LocalJobReport extends JobReport {
-  readonly finished: (
-    result: JobResult,
-    details: { readonly durationMs: number; readonly reasons: readonly string[] },
-  ) => void;
+  readonly finished: (result: JobResult, durationMs: number) => void;
 }
 
 /**
@@ -108,7 +106,12 @@ async function expandJob(
       }),
     };
   } catch (error) {
-    const run = async (): Promise<InstanceResult> => fail(settings.openReport({ id: job.id, name: job.id }), error);
+    const run = (): Promise<InstanceResult> =>
+      endUnrun(
+        settings.openReport({ id: job.id, name: job.id }),
+        { result: 'failure', rows: errorRows(error) },
+        settings,
+      );
     return { failFast: true, maxParallel: 1, instances: [{ run }] };
   }
 }
@@ -116,30 +119,47 @@ async function expandJob(
 async function runInstance(task: Task, settings: RunSettings, signal: AbortSignal): Promise<FinishedJob> {
   const startedAt = Date.now();
   const name = await jobName(task, taskScope(task)).catch(() => task.job.id);
-  const report = settings.openReport({ id: task.id, name });
+  const report = settings.openReport({ id: task.id, name: settings.runtime.masker.mask(name) });
   try {
     const plan = await planJob(task, {
       labels: settings.labels,
       maxTimeoutMs: settings.maxTimeoutMs,
       isRunCancelled: signal.aborted,
     });
-    if (plan.kind === 'skip' || settings.isDryRun) {
-      const reasons = plan.kind === 'skip' ? [plan.because] : ['planned, not run'];
-      const result = plan.kind === 'skip' ? 'skipped' : 'success';
-      report.finished(result, { durationMs: 0, reasons });
-      return { result, outputs: new Map() };
-    }
+    if (plan.kind === 'skip')
+      return await endUnrun(report, { result: 'skipped', rows: [`Skipped: ${plan.because}`] }, settings);
+    if (settings.isDryRun) return await endUnrun(report, { result: 'success', rows: plannedRows(plan.job) }, settings);
     const finished = await runJob(plan.job, { ...settings.runtime, report, signal });
-    report.finished(finished.result, { durationMs: Date.now() - startedAt, reasons: [] });
+    report.finished(finished.result, Date.now() - startedAt);
     return finished;
   } catch (error) {
-    return fail(report, error);
+    return endUnrun(report, { result: 'failure', rows: errorRows(error) }, settings);
   }
 }
 
-function fail(report: LocalJobReport, error: unknown): FinishedJob {
-  report.finished('failure', { durationMs: 0, reasons: outcomeOfError(error).because });
-  return { result: 'failure', outputs: new Map() };
+/** Ends a job that never got an environment. */
+async function endUnrun(
+  report: LocalJobReport,
+  ended: { readonly result: JobResult; readonly rows: readonly string[] },
+  settings: RunSettings,
+): Promise<FinishedJob> {
+  const { masker } = settings.runtime;
+  const atMs = Date.now();
+  await report.rows(
+    { kind: 'set-up' },
+    ended.rows.map((text) => ({ atMs, text: masker.mask(text) })),
+  );
+  report.finished(ended.result, 0);
+  return { result: ended.result, outputs: new Map() };
+}
+
+function errorRows(error: unknown): readonly string[] {
+  return outcomeOfError(error).because.map((line) => `##[error]${line}`);
+}
+
+function plannedRows(job: PlannedJob): readonly string[] {
+  const { label, steps } = job;
+  return [`Would run on label "${label.configuration.name}" (${label.resolved.canonical}): ${steps.length} steps`];
 }
 
 function taskScope(task: Task): Scope {

@@ -1,5 +1,6 @@
 import { joinInside, stepFolder } from '../environment/job-paths.ts';
 import { readFiles, type SmallFile, writeFiles } from '../environment/target-files.ts';
+import { stepSummary } from '../report/step-summaries.ts';
 import { parseEnvFile, parseOutputFile, parsePathFile, parseStateFile, whyProtected } from './command-files.ts';
 import { commandFileKeys } from './command-file-paths.ts';
 import { openStepCall, type StepRun } from './step-run.ts';
@@ -27,8 +28,8 @@ export async function takeCommandFiles(run: StepRun): Promise<void> {
   const { info, target } = job.place;
   const found = await readFiles(target, joinInside(info, stepFolder(info, run.key), 'commands'), maxBytes, ctx);
   const content = (key: string): Uint8Array => found.get(key) ?? new Uint8Array();
-  const summary = Buffer.from(content('step_summary')).toString();
-  if (summary !== '') job.report.summary(run.frame.top ?? run.step.index, job.masker.mask(summary));
+  const summary = stepSummary(content('step_summary'), job.masker);
+  if (summary !== undefined) job.report.summary(run.frame.top ?? run.step.index, summary);
   for (const [name, value] of parseOutputFile(content('output'))) run.outputs.set(name, value);
   for (const [name, value] of parseStateFile(content('state'))) run.state.set(name, value);
   for (const folder of parsePathFile(content('path'))) job.state.prependPath(folder);

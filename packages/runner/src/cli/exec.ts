@@ -1,0 +1,212 @@
+import { randomInt } from 'node:crypto';
+import { availableParallelism, hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { loadConfig } from '../config/load.ts';
+import type { RunnerConfig } from '../config/runner-config.ts';
+import { openProcessLog } from '../daemon/process-log.ts';
+import { defaultGraceMs } from '../job/job-limits.ts';
+import { askSecrets } from '../local/ask-secret.ts';
+import { copyDirectory } from '../local/copy-directory.ts';
+import { detectEvent } from '../local/detect-event.ts';
+import { readEnvFile } from '../local/env-file.ts';
+import { type JsonObject, makeEventPayload, readEventPayload } from '../local/event-payload.ts';
+import { execLabels, lookUpLabels } from '../local/exec-labels.ts';
+import { findWorkflows } from '../local/find-workflows.ts';
+import { localGithub } from '../local/local-github.ts';
+import { readNameValues } from '../local/name-values.ts';
+import { openLocalBackends } from '../local/open-local-backends.ts';
+import { hasUnicode, openRunPrinter, type RunPrinter } from '../local/print-run.ts';
+import { provideCheckout } from '../local/provide-checkout.ts';
+import { readRepositoryContext, type RepositoryContext } from '../local/repository-context.ts';
+import { runWorkflow, type RunSettings } from '../local/run-workflow.ts';
+import { workflowInputs } from '../local/workflow-inputs.ts';
+import { Masker } from '../log/masker.ts';
+import { runnerVersion } from '../runner-version.ts';
+import { quoted, UserError } from '../user-error.ts';
+import type { Job, Workflow } from '../workflow/model.ts';
+import type { CommandContext } from './command-context.ts';
+import type { ExecOptions } from './exec-options.ts';
+import { exitCodes } from './exit-codes.ts';
+import { listWorkflows } from './list-workflows.ts';
+
+/** `exec`: runs the workflows of a folder on this machine, doing the server's part itself. */
+export async function runExec(options: ExecOptions, context: CommandContext): Promise<number> {
+  const { io } = context;
+  const directory = resolve(io.cwd, options.directory);
+  const found = await findWorkflows(resolve(directory, options.workflows), { recurse: options.recurse, cwd: io.cwd });
+  if (options.list) {
+    io.stdout.write(listWorkflows(found));
+    return exitCodes.success;
+  }
+  const event = detectEvent(found, options);
+  const workflows = chooseWorkflows(found, event, options.job);
+  const inputs = await readInputs(options, context, { directory, event });
+  const printer = openRunPrinter({
+    stdout: io.stdout,
+    color: hasColors(io),
+    unicode: hasUnicode(io.env, process.platform),
+    verbose: options.debug,
+    json: options.json,
+    jobNames: workflows.flatMap(({ jobs }) => [...jobs.values()].map(longestName)),
+  });
+  const failed = await runAll(workflows, inputs, printer, options, context);
+  await printer.close();
+  if (io.signal.aborted) throw io.signal.reason;
+  return failed ? exitCodes.failure : exitCodes.success;
+}
+
+/** A name as long as those of the job will be: a matrix puts its values behind it. */
+function longestName(job: Job): string {
+  return job.strategy?.matrix === undefined ? job.id : `${job.id} (some values)`;
+}
+
+/** Source: no-color.org, and the variable that Node and others know for the opposite. */
+function hasColors({ stdout, env }: CommandContext['io']): boolean {
+  if (env['NO_COLOR']) return false;
+  if (env['FORCE_COLOR'] !== undefined) return env['FORCE_COLOR'] !== '0';
+  return stdout.isTTY === true && env['TERM'] !== 'dumb';
+}
+
+/** Everything that the command line brings to the jobs. */
+interface ExecInputs {
+  readonly directory: string;
+  readonly event: string;
+  readonly config: RunnerConfig;
+  readonly repository: RepositoryContext;
+  readonly payload: JsonObject;
+  readonly secrets: ReadonlyMap<string, string>;
+  readonly vars: ReadonlyMap<string, string>;
+  readonly envs: ReadonlyMap<string, string>;
+}
+
+async function readInputs(
+  options: ExecOptions,
+  { io }: CommandContext,
+  { directory, event }: Pick<ExecInputs, 'directory' | 'event'>,
+): Promise<ExecInputs> {
+  const config = await loadConfig(options.config === undefined ? undefined : resolve(io.cwd, options.config));
+  const repository = await readRepositoryContext(directory, options.forgejoInstance, io.signal);
+  const payload =
+    options.eventPath === undefined
+      ? makeEventPayload(event, repository)
+      : await readEventPayload(resolve(io.cwd, options.eventPath));
+  const secrets = await askSecrets(options.secrets, io);
+  const vars = readNameValues('--var', options.vars, io.env);
+  const fromFile = await readEnvFile(resolve(directory, options.envFile), { mayBeMissing: !options.envFileIsGiven });
+  const envs = new Map([...config.runner.envs, ...fromFile, ...readNameValues('--env', options.env, io.env)]);
+  return { directory, event, config, repository, payload, secrets, vars, envs };
+}
+
+/** Runs the workflows one after the other, and tells whether a job failed. */
+async function runAll(
+  workflows: readonly Workflow[],
+  inputs: ExecInputs,
+  printer: RunPrinter,
+  options: ExecOptions,
+  context: CommandContext,
+): Promise<boolean> {
+  const { io } = context;
+  const masker = new Masker();
+  if (!options.insecureSecrets) for (const secret of inputs.secrets.values()) masker.add(secret);
+  const log = openProcessLog({
+    stream: io.stderr,
+    level: options.debug ? 'debug' : 'warn',
+    mask: (text) => masker.mask(text),
+  });
+  const labels = execLabels({
+    platforms: options.platforms,
+    configured: inputs.config.labels,
+    ...imageLabel(options, context),
+  });
+  await using backends = await openLocalBackends(
+    {
+      labels,
+      config: inputs.config,
+      factories: context.factories,
+      log,
+      env: io.env,
+      addMask: (secret) => masker.add(secret),
+    },
+    io.signal,
+  );
+  let hasFailed = false;
+  for (const workflow of workflows) {
+    const settings: RunSettings = {
+      ...runContext(workflow, inputs),
+      labels: lookUpLabels(backends.opened.labels, labels.fallback),
+      maxTimeoutMs: inputs.config.runner.timeoutMs,
+      maxJobs: availableParallelism(),
+      isDryRun: options.dryRun,
+      signal: io.signal,
+      openReport: (job) => printer.job(job.id, job.name),
+      runtime: {
+        owner: backends.owner,
+        log,
+        masker,
+        graceMs: defaultGraceMs,
+        hurry: io.hurry,
+        runner: { name: hostname(), version: runnerVersion, debug: isDebug(options, inputs), envs: inputs.envs },
+        fillWorkspace: (place, signal) => copyDirectory(inputs.directory, options, place, signal),
+      },
+    };
+    const results = await runWorkflow(
+      options.noSkipCheckout ? workflow : provideCheckout(workflow),
+      options.job,
+      settings,
+    );
+    hasFailed ||= [...results.values()].some(({ result }) => result === 'failure' || result === 'cancelled');
+  }
+  return hasFailed;
+}
+
+function runContext(
+  workflow: Workflow,
+  inputs: ExecInputs,
+): Pick<RunSettings, 'github' | 'inputs' | 'secrets' | 'vars'> {
+  const token = inputs.secrets.get('FORGEJO_TOKEN') ?? inputs.secrets.get('GITHUB_TOKEN');
+  return {
+    github: localGithub({
+      ...inputs,
+      workflow,
+      runId: String(randomInt(1, 2 ** 40)),
+      ...(token === undefined ? {} : { token }),
+    }),
+    inputs: workflowInputs(workflow, inputs.payload),
+    secrets: inputs.secrets,
+    vars: inputs.vars,
+  };
+}
+
+/** The workflows that the event starts, or those with the one job that was asked for. */
+function chooseWorkflows(workflows: readonly Workflow[], event: string, job: string | undefined): readonly Workflow[] {
+  const started = workflows.filter((workflow) => workflow.on.some((trigger) => trigger.event === event));
+  if (started.length === 0) {
+    const events = [...new Set(workflows.flatMap(({ on }) => on.map((trigger) => trigger.event)))].toSorted();
+    throw new UserError('FRR305', {
+      problems: [
+        {
+          message: `expected a workflow for the event ${quoted(event)}, found workflows for ${events.join(', ') || 'no event'}`,
+        },
+      ],
+      next: 'name one of these with --event',
+    });
+  }
+  const chosen = job === undefined ? started : started.filter((workflow) => workflow.jobs.has(job));
+  if (job === undefined || chosen.length > 0) return chosen;
+  const ids = [...new Set(started.flatMap((workflow) => [...workflow.jobs.keys()]))].toSorted();
+  throw new UserError('FRR305', {
+    problems: [{ message: `expected a job ${quoted(job)}, found ${ids.map(quoted).join(', ')}` }],
+    next: 'name one of these with --job',
+  });
+}
+
+/** `--image` counts where it was given; its default only where there is a backend for it. */
+function imageLabel(options: ExecOptions, context: CommandContext): { readonly image?: string } {
+  const isUseful = options.imageIsGiven || context.factories.get('docker') !== undefined;
+  return isUseful ? { image: options.image } : {};
+}
+
+function isDebug(options: ExecOptions, inputs: ExecInputs): boolean {
+  const names = ['ACTIONS_STEP_DEBUG', 'ACTIONS_RUNNER_DEBUG'];
+  return options.debug || names.some((name) => inputs.secrets.get(name) === 'true' || inputs.vars.get(name) === 'true');
+}
