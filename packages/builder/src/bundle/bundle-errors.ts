@@ -17,7 +17,9 @@ async function translate(message: Message, workDir: string): Promise<UserError> 
   const init = where === undefined ? {} : { where };
   if (missing === undefined) return new UserError('FRB507', `${who}: ${message.text}`, init);
   if (importer !== undefined && importer.dir !== workDir) {
-    const next = `run npm install in ${importer.dir}`;
+    const next = missing.startsWith('.')
+      ? `restore or build it in ${importer.dir}`
+      : `run npm install in ${importer.dir}`;
     const isLocal = !importer.dir.includes('node_modules');
     return new UserError(
       'FRB503',

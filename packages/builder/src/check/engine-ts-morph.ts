@@ -6,6 +6,7 @@ import { Project, ts } from 'ts-morph';
 import { sourceCondition } from '../bundle/source-condition.ts';
 import { type CheckRequest, checkSource, type CheckSubject, type Verdict } from './check-source.ts';
 import { explainMismatch } from './explain.ts';
+import { sharedApi } from './shared-api.ts';
 import { findVacuous, type Vacuous } from './vacuous.ts';
 
 /** Checks every backend of a request, each in a program of its own, so that none helps or harms another. */
@@ -33,6 +34,7 @@ interface Opened {
 function openProgram(place: string, subject: CheckSubject, typeRoots: string | undefined): Opened {
   const project = new Project({
     skipAddingFilesFromTsConfig: true,
+    resolutionHost: sharedApi(place),
     compilerOptions: {
       strict: true,
       noEmit: true,

@@ -22,9 +22,9 @@ export interface SmokeReport {
 /** A backend as the result lists it. */
 export interface ListedBackend {
   readonly id: string;
-  readonly description?: string | undefined;
-  readonly package?: string | undefined;
-  readonly version?: string | undefined;
+  readonly description?: string | null | undefined;
+  readonly package?: string | null | undefined;
+  readonly version?: string | null | undefined;
 }
 
 const answerSchema = z.object({
@@ -32,9 +32,10 @@ const answerSchema = z.object({
   backends: z.array(
     z.object({
       id: z.string(),
-      description: z.string().optional(),
-      package: z.string().optional(),
-      version: z.string().optional(),
+      description: z.string().nullish(),
+      // Null when nothing says where a factory came from.
+      package: z.string().nullish(),
+      version: z.string().nullish(),
     }),
   ),
 });
