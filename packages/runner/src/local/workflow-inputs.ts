@@ -1,4 +1,4 @@
-import { fromJsonValue, type Value, type ValueMap } from '../expressions/values.ts';
+import { fromJsonValue, toText, type Value, type ValueMap } from '../expressions/values.ts';
 import { type Problem, UserError } from '../user-error.ts';
 import type { InputDeclaration, Workflow } from '../workflow/model.ts';
 import type { JsonObject } from './event-payload.ts';
@@ -49,7 +49,7 @@ function typed(name: string, value: Value, declared: InputDeclaration, problems:
     }
     case 'choice':
       if (value === null) return declared.options[0] ?? '';
-      return declared.options.includes(String(value)) ? value : wrong(`one of ${declared.options.join(', ')}`);
+      return declared.options.includes(toText(value)) ? value : wrong(`one of ${declared.options.join(', ')}`);
     default:
       return value ?? '';
   }

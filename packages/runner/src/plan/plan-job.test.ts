@@ -1,0 +1,191 @@
+import type { Backend, ContainerSupport } from '@forgejo-runner/core';
+import { expect, it } from 'vitest';
+import type { Value } from '../expressions/values.ts';
+import type { JobResult } from '../report/job-report.ts';
+import type { Task } from '../task/task.ts';
+import { parseWorkflow } from '../workflow/parse-workflow.ts';
+import { planJob } from './plan-job.ts';
+import type { PlannedJob, ServedLabel } from './planned-job.ts';
+
+const hourMs = 3_600_000;
+
+function label(containers: ContainerSupport): ServedLabel {
+  const capabilities = {
+    containers,
+    exec: { stdin: true, tty: false, user: false, signals: true, resume: false },
+    files: { ownership: false, shared: false },
+    isolation: 'none',
+    recover: false,
+    features: [],
+  };
+  return {
+    configuration: { name: 'here', backend: 'host', options: {}, form: 'string' },
+    // Planning never calls the backend.
+    backend: {} as Backend,
+    resolved: { capabilities, canonical: 'here:host', data: {} },
+  };
+}
+
+const native: ContainerSupport = {
+  via: 'native',
+  job: true,
+  services: true,
+  steps: true,
+  build: true,
+  fields: ['env', 'ports', 'volumes', 'credentials'],
+};
+
+function task(job: string, over: Partial<Task> = {}): Task {
+  const indented = job.trim().replaceAll('\n', '\n    ');
+  const workflow = parseWorkflow(
+    `on: push\nenv: { A: workflow, B: "\${{ env.A }}-b" }\njobs:\n  one:\n    ${indented}\n`,
+    'w.yml',
+  );
+  return {
+    id: '1',
+    attempt: 1,
+    workflow,
+    job: [...workflow.jobs.values()][0] as Task['job'],
+    matrix: new Map(),
+    strategy: { failFast: true, maxParallel: 1, jobIndex: 0, jobTotal: 1 },
+    github: new Map<string, Value>([['ref_name', 'main']]),
+    inputs: new Map(),
+    secrets: new Map([['PASS', 'hunter2']]),
+    vars: new Map(),
+    needs: new Map(),
+    before: [],
+    ...over,
+  };
+}
+
+async function plan(
+  job: string,
+  over: Partial<Task> & { containers?: ContainerSupport; isRunCancelled?: boolean } = {},
+) {
+  const served = label(over.containers ?? { via: 'none' });
+  return planJob(task(job, over), {
+    labels: { get: (name) => (name === 'here' ? served : undefined), names: () => ['here'] },
+    maxTimeoutMs: hourMs,
+    isRunCancelled: over.isRunCancelled ?? false,
+  });
+}
+
+async function planned(...args: Parameters<typeof plan>): Promise<PlannedJob> {
+  const result = await plan(...args);
+  if (result.kind !== 'run') throw new Error(`skipped: ${result.because}`);
+  return result.job;
+}
+
+const steps = 'runs-on: here\nsteps: [{ run: "true" }]';
+
+it('evaluates variables of the workflow and of the job, later ones seeing earlier ones', async () => {
+  const job = await planned(`env: { C: "\${{ env.B }}-c", A: job }\n${steps}`);
+  expect(job.env).toEqual(
+    new Map([
+      ['A', 'job'],
+      ['B', '-b'],
+      ['C', '-b-c'],
+    ]),
+  );
+});
+
+it.each<[string, string, number]>([
+  ['the limit of the runner where the job has none', '', hourMs],
+  ['its own limit', 'timeout-minutes: 5', 300_000],
+  ['a fraction of a minute', 'timeout-minutes: 0.5', 30_000],
+  ['an expression', "timeout-minutes: ${{ fromJSON('2') }}", 120_000],
+  ['never more than the limit of the runner', 'timeout-minutes: 600', hourMs],
+])('gives a job %s', async (_, line, expected) => {
+  expect((await planned(`${line}\n${steps}`.trim())).timeoutMs).toBe(expected);
+});
+
+it.each(['0', '-1', "${{ 'x' }}"])('refuses a limit of %s minutes', async (text) => {
+  await expect(plan(`timeout-minutes: ${text}\n${steps}`)).rejects.toThrow(
+    'expected timeout-minutes to be a number above 0',
+  );
+});
+
+it.each<[string, string, readonly JobResult[], boolean, 'run' | 'skip']>([
+  ['runs without needs', '', [], false, 'run'],
+  ['runs after successes', '', ['success', 'success'], false, 'run'],
+  ['is skipped after a failure', '', ['success', 'failure'], false, 'skip'],
+  ['is skipped after a skipped job', '', ['skipped'], false, 'skip'],
+  ['runs always', 'if: always()', ['failure'], false, 'run'],
+  ['runs on failure', 'if: failure()', ['failure'], false, 'run'],
+  ['does not run on failure without one', 'if: failure()', ['success'], false, 'skip'],
+  ['is skipped when the run is cancelled', '', [], true, 'skip'],
+  ['runs on cancellation', 'if: ${{ cancelled() }}', [], true, 'run'],
+  ['keeps the implicit success()', "if: github.ref_name == 'main'", ['failure'], false, 'skip'],
+  ['takes conditions', "if: github.ref_name == 'other'", [], false, 'skip'],
+])('%s', async (_, line, before, isRunCancelled, kind) => {
+  expect((await plan(`${line}\n${steps}`.trim(), { before, isRunCancelled })).kind).toBe(kind);
+});
+
+it('names a job after its matrix', async () => {
+  const matrix = new Map<string, Value>([
+    ['os', 'linux'],
+    ['n', 3],
+  ]);
+  expect((await planned(steps, { matrix })).name).toBe('one (linux, 3)');
+  expect((await planned(`name: "it \${{ matrix.n }}"\n${steps}`, { matrix })).name).toBe('it 3');
+});
+
+it('refuses a job that needs containers, naming everything, before anything starts', async () => {
+  const job = 'container: alpine\nservices: { db: postgres }\nruns-on: here\nsteps: [{ uses: "docker://alpine" }]';
+  await expect(plan(job)).rejects.toThrow(
+    'w.yml:4:3: label "here" (backend host) cannot run this job: it lacks container; services.db; Docker actions. Nothing was started',
+  );
+});
+
+it('plans the containers of a job', async () => {
+  const job = `container:
+  image: "docker://registry.example/ci:\${{ github.ref_name }}"
+  env: { X: 1 }
+  ports: [80, "8080:81/udp"]
+  volumes: ["cache:/cache", "/data:/data:ro", "/anonymous"]
+  credentials: { username: me, password: "\${{ secrets.PASS }}" }
+services:
+  db: { image: postgres }
+  none: { image: "" }
+runs-on: here
+steps: [{ run: "true" }]`;
+  await expect(plan(job, { containers: native })).rejects.toThrow(
+    'expected an image in services.none, found an empty one',
+  );
+  const { containers } = await planned(job.replace('  none: { image: "" }\n', ''), { containers: native });
+  expect(containers.jobContainer).toMatchObject({
+    image: 'registry.example/ci:main',
+    env: { X: '1' },
+    ports: [
+      { container: 80, protocol: 'tcp' },
+      { container: 81, host: 8080, protocol: 'udp' },
+    ],
+    mounts: [
+      { source: 'cache', target: '/cache', readOnly: false },
+      { source: '/data', target: '/data', readOnly: true },
+      { source: '', target: '/anonymous', readOnly: false },
+    ],
+    credentials: { username: 'me', password: 'hunter2' },
+  });
+  expect(containers.services.map(({ id, image }) => [id, image])).toEqual([['db', 'postgres']]);
+});
+
+it.each<[string, string]>([
+  ['ports: [http]', 'expected [host:]container[/tcp|/udp] in container.ports, found "http"'],
+  ['ports: [99999]', 'expected [host:]container[/tcp|/udp] in container.ports, found "99999"'],
+  ['volumes: ["a:b:c:d"]', 'expected source:target[:ro] in container.volumes, found "a:b:c:d"'],
+  ['credentials: { username: me }', 'expected username and password in container.credentials, both not empty'],
+  ['env: [A]', 'expected container.env to be a mapping'],
+])('refuses a container with %s', async (line, message) => {
+  const job = `container:\n  image: a\n  ${line}\n${steps}`;
+  await expect(plan(job, { containers: native })).rejects.toThrow(message);
+});
+
+it('has no container where its expression comes out empty', async () => {
+  expect((await planned(`container: "\${{ matrix.image }}"\n${steps}`)).containers.jobContainer).toBeUndefined();
+});
+
+it('refuses actions that it cannot run, all at once', async () => {
+  const job = 'runs-on: here\nsteps:\n- uses: actions/checkout@v4\n- run: "true"\n- uses: acme/scan@v2';
+  await expect(plan(job)).rejects.toThrow(/step 1 uses "actions\/checkout@v4".*\n.*step 3 uses "acme\/scan@v2"/);
+});
