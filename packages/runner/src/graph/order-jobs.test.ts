@@ -64,6 +64,14 @@ test.each<[title: string, needs: Record<string, readonly string[]>, problems: st
   expect(failure(needs)).toEqual(problems);
 });
 
+it('names some of the jobs of a long cycle, and some of many cycles', () => {
+  const ids = Array.from({ length: 3000 }, (_, i) => `j${i}`);
+  const long = Object.fromEntries(ids.map((id, i) => [id, [ids[(i + 1) % ids.length] ?? '']]));
+  expect(failure(long)).toEqual([expect.stringMatching(/cycle "j0" → .* → "j9" → 2990 more → "j0"$/)]);
+  const many = Object.fromEntries(ids.map((id, i) => [id, ids.slice(0, Math.min(i + 1, 20))]));
+  expect(failure(many)).toHaveLength(10);
+});
+
 it('orders a chain of 5000 jobs', () => {
   const needs = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`j${i}`, i === 0 ? [] : [`j${i - 1}`]]));
   expect(orderJobs(jobsOf(needs))).toHaveLength(5000);

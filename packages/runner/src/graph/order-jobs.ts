@@ -2,6 +2,11 @@ import { type Problem, quoted, UserError } from '../user-error.ts';
 import { didYouMean } from '../workflow/read-shape.ts';
 import type { Job } from '../workflow/model.ts';
 
+/** How many cycles are told: one job that waits for all others can close thousands. */
+const cyclesShown = 10;
+/** How many jobs of one cycle are named. */
+const namesShown = 12;
+
 /** What ordering has to know of a job. */
 export type NeedingJob = Pick<Job, 'id' | 'at' | 'needs'>;
 
@@ -54,7 +59,7 @@ function findCycles(jobs: ReadonlyMap<string, NeedingJob>): readonly Problem[] {
       onPath.add(job.id);
     };
     if (!finished.has(start.id)) enter(start);
-    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+    for (let top = path.at(-1); top !== undefined && problems.length < cyclesShown; top = path.at(-1)) {
       const need = top.job.needs[top.next];
       top.next += 1;
       const needed = need === undefined ? undefined : jobs.get(need.id);
@@ -64,7 +69,7 @@ function findCycles(jobs: ReadonlyMap<string, NeedingJob>): readonly Problem[] {
         finished.add(top.job.id);
       } else if (needed !== undefined && onPath.has(needed.id)) {
         const ids = path.map(({ job }) => job.id);
-        const cycle = [...ids.slice(ids.indexOf(needed.id)), needed.id].map(quoted).join(' → ');
+        const cycle = cycleText([...ids.slice(ids.indexOf(needed.id)), needed.id]);
         problems.push({
           message: `expected jobs that do not wait for themselves, found the cycle ${cycle}`,
           at: need.at,
@@ -73,4 +78,10 @@ function findCycles(jobs: ReadonlyMap<string, NeedingJob>): readonly Problem[] {
     }
   }
   return problems;
+}
+
+function cycleText(ids: readonly string[]): string {
+  if (ids.length <= namesShown) return ids.map(quoted).join(' → ');
+  const start = ids.slice(0, namesShown - 2).map(quoted);
+  return [...start, `${ids.length - namesShown + 1} more`, quoted(ids.at(-1) ?? '')].join(' → ');
 }

@@ -14,6 +14,7 @@ import {
   readScalarMap,
   readText,
   reportWrongShape,
+  shownProblems,
 } from './read-shape.ts';
 import { readSteps } from './read-step.ts';
 import type { Place, YamlEntry, YamlMapping, YamlNode, YamlScalar } from './yaml-node.ts';
@@ -47,7 +48,10 @@ export function parseAction(text: string, file: string): Action {
   const findings = noFindings('notice');
   const action = findAction(parseYaml(text, file), file, findings);
   if (action !== undefined && findings.problems.length === 0) return action;
-  throw new UserError('FRR302', { problems: findings.problems, next: 'run `forgejo-runner validate` on the file' });
+  throw new UserError('FRR302', {
+    problems: shownProblems(findings.problems),
+    next: 'run `forgejo-runner validate` on the file',
+  });
 }
 
 /** What can be read of an action; whatever is wrong goes to the findings. */

@@ -18,6 +18,7 @@ import {
   readText,
   reportWrongShape,
   scalarText,
+  shownProblems,
 } from './read-shape.ts';
 import type { YamlEntry, YamlMapping, YamlNode } from './yaml-node.ts';
 import { parseYaml } from './yaml-source.ts';
@@ -45,7 +46,10 @@ export function readWorkflow(node: YamlNode, file: string): Workflow {
   const findings = noFindings('notice');
   const workflow = findWorkflow(node, file, findings);
   if (workflow !== undefined && findings.problems.length === 0) return workflow;
-  throw new UserError('FRR302', { problems: findings.problems, next: 'run `forgejo-runner validate` on the file' });
+  throw new UserError('FRR302', {
+    problems: shownProblems(findings.problems),
+    next: 'run `forgejo-runner validate` on the file',
+  });
 }
 
 /** What can be read of a workflow; whatever is wrong goes to the findings. */

@@ -3,6 +3,8 @@ import { type Problem, quoted } from '../user-error.ts';
 import type { Notice } from './model.ts';
 import type { YamlEntry, YamlMapping, YamlNode, YamlScalar } from './yaml-node.ts';
 
+const problemsShown = 50;
+
 /** What a reader found on its way, gathered so that an author sees all of it at once. */
 export interface Findings {
   readonly problems: Problem[];
@@ -52,7 +54,8 @@ function reportUnknownKey(entry: YamlEntry, known: KnownKeys, findings: Findings
 
 /** `; did you mean "run"?` where one of the words is near, or nothing. */
 export function didYouMean(found: string, words: readonly string[]): string {
-  if (found.length > 60 || words.length === 0) return '';
+  // Each word costs time: a file with thousands of names gets no suggestions.
+  if (found.length > 60 || words.length === 0 || words.length > 200) return '';
   const lower = found.toLowerCase();
   const candidates = words.map((word) => word.toLowerCase());
   // Two letters that changed places count as two edits, which is much in a short word.
@@ -66,6 +69,13 @@ export function didYouMean(found: string, words: readonly string[]): string {
 
 function sortedLetters(word: string): string {
   return word.split('').toSorted().join('');
+}
+
+/** At most 50 problems, and how many more there are: one mistake can make all that follows wrong. */
+export function shownProblems(problems: readonly Problem[]): readonly Problem[] {
+  if (problems.length <= problemsShown) return problems;
+  const rest = problems.length - problemsShown;
+  return [...problems.slice(0, problemsShown), { message: `and ${rest} more` }];
 }
 
 /** What a node is, for "found …". */

@@ -301,3 +301,20 @@ test('any text gives problems and throws nothing', () => {
     { numRuns: 1000 },
   );
 });
+
+const steps = 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n';
+
+test.each<[title: string, text: string]>([
+  ['wrong expressions in one text', `${steps}      - run: >\n${'          x ${{ nope }}\n'.repeat(20_000)}`],
+  ['wrong keys', `${steps}      - {run: a, ${Array.from({ length: 20_000 }, (_, i) => `rn${i}: 1`).join()}}`],
+  [
+    'wrong needs',
+    `on: push\njobs:\n${Array.from({ length: 2000 }, (_, i) => `  job${i}: {runs-on: x, steps: [], needs: [jo${i}, b${i}]}`).join('\n')}`,
+  ],
+  [
+    'needs all over the place',
+    `on: push\njobs:\n${Array.from({ length: 2000 }, (_, i) => `  j${i}: {runs-on: x, steps: [], needs: [${Array.from({ length: 20 }, (_, k) => `j${(i * 7 + k) % 2000}`).join()}]}`).join('\n')}`,
+  ],
+])('gets through thousands of %s', (_title, text) => {
+  expect(strictCheckWorkflow(text, 'w').length).toBeGreaterThan(5);
+});

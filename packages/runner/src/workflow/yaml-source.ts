@@ -12,6 +12,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { type Problem, quoted, UserError } from '../user-error.ts';
+import { shownProblems } from './read-shape.ts';
 import type { Place, YamlEntry, YamlMapping, YamlNode, YamlScalar, YamlSequence } from './yaml-node.ts';
 
 /** The largest document in characters. Forgejo refuses workflows over 1 MiB as well. */
@@ -20,8 +21,6 @@ export const yamlLimitChars: number = 1024 * 1024;
 export const yamlLimitDepth = 100;
 /** How many values a document may have once every alias is expanded: this is what stops an alias bomb. */
 export const yamlLimitNodes = 100_000;
-/** How many problems one error lists: a broken line can make every later line wrong as well. */
-const problemsShown = 50;
 
 /**
  * Reads one YAML 1.2 document (core schema) to values with their places. Merge keys are resolved and aliases expanded;
@@ -78,10 +77,7 @@ function foreignSentence(message: string): string {
 }
 
 function throwProblems(problems: readonly Problem[]): void {
-  if (problems.length === 0) return;
-  const shown = problems.slice(0, problemsShown);
-  if (problems.length > shown.length) shown.push({ message: `and ${problems.length - shown.length} more` });
-  throw new UserError('FRR301', { problems: shown });
+  if (problems.length > 0) throw new UserError('FRR301', { problems: shownProblems(problems) });
 }
 
 function tooLarge(message: string, at: Place): UserError {
