@@ -14,3 +14,11 @@ export {
 } from './workflow-expectation.ts';
 export { checkWorkflowRun, type ObservedJob, type ObservedRun, type ObservedStep } from './check-workflow-run.ts';
 export { type LocalRegistry, type LocalRegistryOptions, startLocalRegistry } from './local-registry.ts';
+export {
+  type RecordedCall,
+  type ReferenceBackend,
+  referenceBackend,
+  referenceCapabilities,
+  type ReferenceOptions,
+} from './reference-backend.ts';
+export type { FaultCode, MissingMethod, ReferenceFaults } from './reference-faults.ts';
