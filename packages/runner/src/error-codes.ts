@@ -1,7 +1,8 @@
 const table = {
   FRR101: 'the command line is wrong',
   FRR102: 'a file cannot be read',
-  FRR103: 'a file that the command line names is malformed',
+  FRR103: 'a file with variables or an event is malformed',
+  FRR104: 'a repository cannot be cloned',
   FRR201: 'the configuration is wrong',
   FRR202: 'a label is wrong',
   FRR203: 'a backend, its configuration or one of its labels cannot be used',

@@ -3,6 +3,7 @@ import type { BackendFactory, FactoryRegistry, Registration } from '@forgejo-run
 import { expect, it } from 'vitest';
 import { fakeIo } from '../test/fake-io.ts';
 import type { BuildInfo } from './build-info.ts';
+import { exampleConfig } from './config/example-config.ts';
 import { type MainOptions, main } from './main.ts';
 import { runnerVersion } from './runner-version.ts';
 
@@ -133,3 +134,11 @@ it.each(['register', 'create-runner-file', 'daemon', 'one-job', 'cache-server'])
     );
   },
 );
+
+it('prints a configuration file', async () => {
+  expect(await runMain(['generate-config'])).toEqual({ exitCode: 0, stdout: exampleConfig(), stderr: '' });
+});
+
+it('shows where an error comes from under --debug', async () => {
+  expect((await runMain(['list-backends', '--debug', '--jsn'])).stderr).toContain('caused by CommanderError');
+});

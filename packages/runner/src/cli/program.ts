@@ -1,4 +1,4 @@
-import { Command, type Help, Option, type OutputConfiguration } from 'commander';
+import { Argument, Command, type Help, Option, type OutputConfiguration } from 'commander';
 import type { Io } from '../io.ts';
 import { runnerVersion } from '../runner-version.ts';
 import type { CommandContext } from './command-context.ts';
@@ -30,10 +30,31 @@ export function makeProgram(context: CommandContext, setExitCode: (code: number)
   return program;
 }
 
+const otherTargets = ['directory', 'repository'];
+
 // A command's module is imported when the command runs: `--version` must not wait for the engine.
 function commands(): readonly (readonly [Command, Action])[] {
   return [
     [execCommand(), async (command, context) => (await import('./exec.ts')).runExec(readExecOptions(command), context)],
+    [
+      new Command('validate')
+        .summary('check workflows and actions')
+        .description('Checks files of workflows and actions, or all of a folder or repository, and runs nothing.')
+        .addOption(new Option('--path <file>', 'file to check; with --workflow or --action').conflicts(otherTargets))
+        .addOption(new Option('--directory <folder>', 'folder to check (default: this one)').conflicts('repository'))
+        .option('--repository <url>', 'repository to clone and check')
+        .option('--clonedir <folder>', 'where to clone it to (default: a temporary folder)')
+        .addOption(new Option('--workflow', 'the file is a workflow').conflicts('action'))
+        .option('--action', 'the file is an action')
+        .option('--json', 'print JSON'),
+      async (command, context) => (await import('./validate.ts')).validate(command.opts(), context),
+    ],
+    [
+      new Command('generate-config')
+        .summary('print a configuration file')
+        .description('Prints a configuration file with all settings at their defaults, explained.'),
+      async (_command, context) => (await import('./generate-config.ts')).generateConfig(context),
+    ],
     [
       new Command('list-backends')
         .summary('show the backends in this runner')
@@ -47,6 +68,13 @@ function commands(): readonly (readonly [Command, Action])[] {
         .description('Shows which packages this runner was built from, and with what.')
         .option('--json', 'print JSON'),
       async (command, context) => (await import('./build-info.ts')).showBuildInfo(command.opts(), context),
+    ],
+    [
+      new Command('completion')
+        .summary('print a completion script')
+        .description('Prints a script that completes this command line in a shell.')
+        .addArgument(new Argument('<shell>', 'shell to complete in').choices(['bash', 'zsh', 'fish'])),
+      async (command, context) => (await import('./completion.ts')).printCompletion(command, context),
     ],
   ];
 }

@@ -103,7 +103,7 @@ const container = z.strictObject({
 });
 
 const host = z.strictObject({
-  workdir_parent: text('Folder for jobs that run on this machine; by default act in the cache folder of the user', {
+  workdir_parent: text('Folder for jobs that run on this machine; by default one in the cache folder of the user', {
     example: '/var/lib/runner/jobs',
   }),
 });

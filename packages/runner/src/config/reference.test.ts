@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { legacyKeys } from '../daemon/legacy-keys.ts';
+import { type ListedSetting, listSettings } from './list-settings.ts';
+
+const page = fileURLToPath(new URL('../../../../docs/reference/config.md', import.meta.url));
+
+const introduction = `# Configuration
+
+For administrators: every key of the file that \`--config\` names. \`forgejo-runner generate-config\` prints one to start from.
+This page is made from the same table as that file and the messages; \`vitest -u\` writes it anew.
+
+The keys are those of the Go runner, so its files work unchanged. On top of them each backend has its own section,
+\`backend.<id>\`. Every key may be left out, and a key or a section without a value counts as left out. An unknown key is an
+error with its line and column and, where one is near, the key that was probably meant: nothing is passed over in silence.
+
+- A **duration** is written as \`3h\`, \`1m30s\`, \`100ms\` or \`0\`.
+- A switch is \`true\` or \`false\`; \`yes\`, \`no\`, \`on\` and \`off\` are read as well.
+- Where a text is expected it is the text in the file that counts: \`1.10\` stays \`1.10\`.
+- \`exec\` heeds \`runner.envs\`, \`runner.timeout\`, \`runner.labels\`, \`host\`, \`plugins\` and \`backend\`; the others are for runners
+  that are connected to an instance, which this version does not do yet.
+- A relative path starts at the folder in which the runner was started.
+`;
+
+const backends = `
+## Sections of backends
+
+\`backend.<id>\` is validated by the backend itself and only when a label uses it; its documentation lists the keys. A section for
+a backend that this runner does not have is an error.
+
+\`plugins.<name>\` makes a backend called \`<name>\` from the backend \`grpc\`.
+
+These older keys count for a backend where its own section lacks the key:
+
+| older key | stands for |
+|---|---|
+`;
+
+it('is documented key by key', async () => {
+  const sections = Map.groupBy(
+    listSettings().filter(({ setting }) => setting !== undefined),
+    ({ path }) => path[0] ?? '',
+  );
+  const tables = [...sections].map(([name, listed]) => `\n## ${name}\n\n${table(listed)}`);
+  const older = legacyKeys.map(
+    ({ path, backend, key }) => `| \`${path.join('.')}\` | \`backend.${backend}.${key}\` |\n`,
+  );
+  await expect(introduction + tables.join('') + backends + older.join('')).toMatchFileSnapshot(page);
+});
+
+function table(listed: readonly ListedSetting[]): string {
+  const rows = listed.map(({ path, setting }) => {
+    const note = setting?.isDeprecated === true ? 'Deprecated. ' : '';
+    const byDefault = setting?.byDefault === undefined ? '' : `\`${setting.byDefault}\``;
+    const cells = [`\`${path.join('.')}\``, setting?.expected ?? '', byDefault, `${note}${setting?.about ?? ''}`];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+  });
+  return `| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('')}`;
+}
