@@ -17,11 +17,12 @@ const ofBackends = ['core', 'kit'];
 
 /** Rooms of the runner, lowest first: a room imports from rooms before it, and from its own row. */
 const rooms = [
-  ['user-error.ts', 'error-codes.ts', 'build-info.ts', 'version.ts', 'did-you-mean.ts'],
+  ['user-error.ts', 'error-codes.ts', 'build-info.ts', 'runner-version.ts', 'io.ts'],
   ['workflow', 'expressions'],
   ['log', 'report/job-report.ts'],
   ['task'],
-  ['contexts', 'graph'],
+  // The strict check knows contexts and the order of jobs, which the model below does not.
+  ['contexts', 'graph', 'workflow/strict-check.ts', 'workflow/check-expressions.ts'],
   ['plan', 'environment'],
   ['steps', 'report', 'job'],
   ['config'],
@@ -38,7 +39,9 @@ for (const path of globSync('packages/*/src/**/*.ts', { cwd: root })) {
   if (file.endsWith('.test.ts') || file.endsWith('.d.ts')) continue;
   const [, owner] = file.split('/');
   const text = readFileSync(resolve(root, path), 'utf8');
-  for (const [, isType, specifier] of text.matchAll(/^(?:import|export)( type)?\b[^'"]*?from '([^']+)'|^import '([^']+)'/gm)) {
+  for (const [, isType, specifier] of text.matchAll(
+    /^(?:import|export)( type)?\b[^'"]*?from '([^']+)'|^import '([^']+)'/gm,
+  )) {
     if (specifier === undefined) continue;
     checkPackage(file, owner, specifier);
     if (owner === 'runner') checkRoom(file, specifier, isType !== undefined);

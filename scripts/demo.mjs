@@ -17,8 +17,14 @@ run('node', ['forgejo-runner.mjs', 'list-backends']);
 
 say('3. Run a workflow with it, here on this machine: the label "linux" is served by the backend "host"');
 run('node', [
-  'forgejo-runner.mjs', 'exec', '--workflows', 'examples/workflows/demo.yml',
-  '--platform', 'linux=host', '--secret', 'DEMO_TOKEN=correct-horse-battery',
+  'forgejo-runner.mjs',
+  'exec',
+  '--workflows',
+  'examples/workflows/demo.yml',
+  '--platform',
+  'linux=host',
+  '--secret',
+  'DEMO_TOKEN=correct-horse-battery',
 ]);
 
 say('That is all. Next: your own workflow with exec, your own backend with forgejo-runner-build --with; see README.md');

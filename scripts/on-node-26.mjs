@@ -22,7 +22,9 @@ const bin = join(root, 'node_modules', '.bin');
 const node = join(bin, process.platform === 'win32' ? 'node.cmd' : 'node');
 const hasPinnedNode = existsSync(node);
 if (!hasPinnedNode && Number(process.versions.node.split('.')[0]) < 24) {
-  console.error(`expected Node 24.15 or newer on ${process.platform}-${process.arch}, found ${process.versions.node}; next: install a newer Node`);
+  console.error(
+    `expected Node 24.15 or newer on ${process.platform}-${process.arch}, found ${process.versions.node}; next: install a newer Node`,
+  );
   process.exit(1);
 }
 run(hasPinnedNode ? node : process.execPath, [join(root, script), ...args], {
@@ -51,7 +53,12 @@ function npmCommand() {
 }
 
 function run(command, args, env) {
-  const ended = spawnSync(command, args, { cwd: root, env, stdio: 'inherit', shell: process.platform === 'win32' && command.endsWith('.cmd') });
+  const ended = spawnSync(command, args, {
+    cwd: root,
+    env,
+    stdio: 'inherit',
+    shell: process.platform === 'win32' && command.endsWith('.cmd'),
+  });
   if (ended.error !== undefined) throw ended.error;
   if (ended.status !== 0) process.exit(ended.status ?? 1);
 }

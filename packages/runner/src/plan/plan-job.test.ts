@@ -41,11 +41,13 @@ function task(job: string, over: Partial<Task> = {}): Task {
     `on: push\nenv: { A: workflow, B: "\${{ env.A }}-b" }\njobs:\n  one:\n    ${indented}\n`,
     'w.yml',
   );
+  const [first] = workflow.jobs.values();
+  if (first === undefined) throw new Error('no job');
   return {
     id: '1',
     attempt: 1,
     workflow,
-    job: [...workflow.jobs.values()][0] as Task['job'],
+    job: first,
     matrix: new Map(),
     strategy: { failFast: true, maxParallel: 1, jobIndex: 0, jobTotal: 1 },
     github: new Map<string, Value>([['ref_name', 'main']]),
