@@ -1,1 +1,3 @@
-export {};
+export { factory } from './factory.ts';
+export { defaultEnvAllow } from './clean-environment.ts';
+export type { HostConfig } from './config.ts';

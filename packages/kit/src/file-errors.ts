@@ -6,6 +6,7 @@ const table: Readonly<
   ENOENT: { code: 'not_found', text: 'it does not exist' },
   EACCES: { code: 'plan', text: 'permission denied', hint: 'check its owner and mode' },
   EPERM: { code: 'plan', text: 'the system does not permit it', hint: 'check its owner and mode' },
+  EEXIST: { code: 'plan', text: 'something else is there already' },
   EISDIR: { code: 'plan', text: 'it is a folder' },
   ENOTDIR: { code: 'plan', text: 'a part of the path is no folder' },
   ENOTEMPTY: { code: 'plan', text: 'a folder with something in it is there already' },

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { chmod, lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { errnoOf } from '@forgejo-runner/kit';
+import { mountsBelow, unmount } from './mounts.ts';
+
+/** Removed or not, and why not. */
+export interface TreeRemoval {
+  readonly isRemoved: boolean;
+  readonly error?: string;
+}
+
+/**
+ * Removes a folder with everything in it, whatever modes a job left there, and never anything behind a symlink or a
+ * mount. `last` is removed at the end, so that a removal that breaks off can be taken up by what stands in that file.
+ */
+export async function removeTree(folder: string, last: string): Promise<TreeRemoval> {
+  try {
+    for (const point of await mountsBelow(folder)) {
+      const problem = await unmount(point);
+      if (problem !== undefined) return { isRemoved: false, error: `something is mounted at "${point}": ${problem}` };
+    }
+    await openUp(folder);
+    for (const name of await readdir(folder)) {
+      if (name !== last) await removeAll(path.join(folder, name));
+    }
+    await removeAll(path.join(folder, last));
+    await rmdir(folder);
+    return { isRemoved: true };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { isRemoved: true };
+    return { isRemoved: false, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function removeAll(target: string): Promise<void> {
+  // What is wrong cannot be told from the error: Node answers ENOTDIR for a file that the system keeps from going.
+  if (await tryRemove(target)) return;
+  await openFolders(target);
+  if (await tryRemove(target)) return;
+  // Marked as immutable, which only root can do and undo. Where there is no such tool, there is no such mark.
+  await promisify(execFile)('chattr', ['-R', '-f', '-i', '-a', '--', target]).catch(() => {});
+  await rm(target, removeOptions);
+}
+
+const removeOptions = { recursive: true, force: true, maxRetries: 3 } as const;
+
+async function tryRemove(target: string): Promise<boolean> {
+  try {
+    await rm(target, removeOptions);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes every folder of a tree readable and writable for us. Symlinks are left alone. */
+async function openFolders(target: string): Promise<void> {
+  const waiting = [target];
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    if (!(await isFolder(folder))) continue;
+    await openUp(folder);
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) if (entry.isDirectory()) waiting.push(path.join(folder, entry.name));
+  }
+}
+
+async function isFolder(target: string): Promise<boolean> {
+  try {
+    return (await lstat(target)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+async function openUp(folder: string): Promise<void> {
+  // Of another user: then the removal tells.
+  await chmod(folder, 0o700).catch(() => {});
+}
