@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { chosenNames } from './bundle/one-core.ts';
 import { checkBackends } from './check/check-types.ts';
 import { resolve } from './build.ts';
 import { entryFiles } from './entry/entry-source.ts';
@@ -11,7 +12,7 @@ import { writeEntry } from './entry/work-folder.ts';
 import type { EventSink } from './events.ts';
 import { makeBuildInfo } from './evidence/build-info.ts';
 import type { Manifest } from './manifest/manifest.ts';
-import { coreName, findInstallation } from './resolve/installation.ts';
+import { findInstallation } from './resolve/installation.ts';
 import type { Resolution } from './resolve/resolution.ts';
 import { defaultCacheDir, openStore } from './store/store.ts';
 import { openTempFolder } from './store/temp-folder.ts';
@@ -66,19 +67,24 @@ function reportFindings(error: unknown, options: RunOptions): void {
   else if (!options.signal.aborted) throw error;
 }
 
-/** What the bundler does by plugin, Node does by hook: one copy of the API, and replaced packages wherever they are named. */
+/** What the bundler does by plugin, Node does by hook: one copy of the API, and folders wherever they are named. */
 function resolveHooks(resolution: Resolution): string {
-  const names = [coreName, ...resolution.replaced.map((one) => one.name)];
   return [
     "import { registerHooks } from 'node:module';",
-    `const names = ${JSON.stringify(names)};`,
+    `const always = ${JSON.stringify(chosenNames(resolution))};`,
+    `const folders = ${JSON.stringify([...resolution.folders.keys()])};`,
     "const parentURL = new URL('./entry.mjs', import.meta.url).href;",
-    'registerHooks({',
-    '  resolve: (specifier, context, next) =>',
-    '    names.some((name) => specifier === name || specifier.startsWith(`${name}/`))',
-    '      ? next(specifier, { ...context, parentURL })',
-    '      : next(specifier, context),',
-    '});',
+    'const isOf = (names, specifier) => names.some((name) => specifier === name || specifier.startsWith(`${name}/`));',
+    'const resolve = (specifier, context, next) => {',
+    '  if (isOf(always, specifier)) return next(specifier, { ...context, parentURL });',
+    '  if (!isOf(folders, specifier)) return next(specifier, context);',
+    '  try {',
+    '    return next(specifier, context);',
+    '  } catch {',
+    '    return next(specifier, { ...context, parentURL });',
+    '  }',
+    '};',
+    'registerHooks({ resolve });',
     '',
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -104,8 +104,11 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 async function publish(dir: string, npmrc: string, cwd: string): Promise<void> {
-  const args = ['publish', path.resolve(dir), '--ignore-scripts', '--loglevel=error', '--no-provenance'];
-  await runNpm(args, cwd, npmrc);
+  const { version } = JSON.parse(await readFile(path.join(dir, 'package.json'), 'utf8')) as { version: string };
+  // npm puts a prerelease under a tag of its own only when told to.
+  const tag = version.includes('-') ? ['--tag=next'] : [];
+  const args = ['publish', path.resolve(dir), '--ignore-scripts', '--loglevel=error', '--no-provenance', ...tag];
+  await runNpm([...args, `--cache=${path.join(cwd, 'npm-cache')}`], cwd, npmrc);
 }
 
 async function configuredRegistry(): Promise<string> {

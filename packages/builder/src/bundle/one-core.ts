@@ -23,29 +23,35 @@ const skip = { isOneCore: true };
 
 /**
  * Sends every import of the API, and of packages that were replaced, to the one copy that was chosen, and remembers
- * which other copies of the API were there.
+ * which other copies of the API were there. Other packages that are folders are found from where they are not installed.
  */
 export function oneCore(resolution: Resolution, workDir: string): OneCore {
-  const { core, replaced } = resolution;
+  const { core, folders } = resolution;
   const others = new Map<string, OtherCore>();
-  const names = [core.name, ...replaced.map((one) => one.name)];
+  const always = packageFilter(chosenNames(resolution));
   const setup = (build: PluginBuild): void => {
-    build.onResolve({ filter: packageFilter(names) }, async (args): Promise<OnResolveResult | undefined> => {
+    build.onResolve({ filter: packageFilter([core.name, ...folders.keys()]) }, async (args) => {
       if (args.pluginData === skip || args.resolveDir === workDir) return undefined;
       if (args.path.startsWith(coreName)) await noteOther(args, build, core, others);
-      const {
-        path: found,
-        sideEffects,
-        errors,
-      } = await build.resolve(args.path, {
-        resolveDir: workDir,
-        kind: args.kind,
-        pluginData: skip,
-      });
-      return errors.length > 0 ? undefined : { path: found, sideEffects };
+      if (!always.test(args.path) && (await resolveFrom(args.resolveDir, args, build)) !== undefined) return undefined;
+      return resolveFrom(workDir, args, build);
     });
   };
   return { plugin: { name: 'one-core', setup }, others: () => [...others.values()] };
+}
+
+/** Packages of which every import is the one copy that was chosen. */
+export function chosenNames(resolution: Resolution): readonly string[] {
+  return [resolution.core.name, ...resolution.replaced.map((one) => one.name)];
+}
+
+async function resolveFrom(
+  resolveDir: string,
+  args: OnResolveArgs,
+  build: PluginBuild,
+): Promise<OnResolveResult | undefined> {
+  const found = await build.resolve(args.path, { resolveDir, kind: args.kind, pluginData: skip });
+  return found.errors.length > 0 ? undefined : { path: found.path, sideEffects: found.sideEffects };
 }
 
 /** A filter for imports of these packages and their subpaths. */

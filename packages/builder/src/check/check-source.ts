@@ -17,6 +17,8 @@ export interface CheckRequest {
   /** Version of the API that is checked against. */
   readonly apiVersion: string;
   readonly subjects: readonly CheckSubject[];
+  /** Packages that are found from `workDir` where a package does not have them installed. */
+  readonly shared: readonly string[];
 }
 
 /** What a check came to. */

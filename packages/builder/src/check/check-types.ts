@@ -41,7 +41,8 @@ export async function checkBackends(input: CheckInput, store: Store, signal: Abo
   const keys = subjects.map((subject) => keyOf('check-1', subject, resolution.core.dir, resolution.core.version));
   const known = await Promise.all(keys.map((key) => isKnown(key, store)));
   const open = subjects.filter((_, index) => known[index] !== true);
-  const request: CheckRequest = { workDir, apiVersion: resolution.core.version, subjects: open };
+  const shared = [resolution.core.name, ...resolution.folders.keys()];
+  const request: CheckRequest = { workDir, apiVersion: resolution.core.version, subjects: open, shared };
   const verdicts = open.length === 0 ? [] : await runWorker(request, signal);
   await Promise.all(
     verdicts.map((verdict, index) =>

@@ -16,13 +16,15 @@ export function checkWithTsMorph(request: CheckRequest): readonly Verdict[] {
 
 function checkOne(request: CheckRequest, subject: CheckSubject, index: number): Verdict {
   const place = path.join(request.workDir, `check-${index + 1}.ts`);
-  const bare = openProgram(place, subject, undefined);
+  const bare = openProgram(place, { subject, shared: request.shared });
   const verdict = judge(bare, request, subject);
   // Without Node's types first: that takes half the time. With them when the package itself asks for them.
   const isAboutTypes = verdict.kind === 'fails' && verdict.code !== 'FRB402' && verdict.code !== 'FRB403';
   if (!isAboutTypes || !asksForNode(bare, subject)) return verdict;
   const roots = findNodeTypes(subject, request.workDir);
-  return roots === undefined ? verdict : judge(openProgram(place, subject, roots), request, subject);
+  return roots === undefined
+    ? verdict
+    : judge(openProgram(place, { subject, shared: request.shared, typeRoots: roots }), request, subject);
 }
 
 interface Opened {
@@ -31,10 +33,17 @@ interface Opened {
   readonly file: ts.SourceFile;
 }
 
-function openProgram(place: string, subject: CheckSubject, typeRoots: string | undefined): Opened {
+interface ProgramInput {
+  readonly subject: CheckSubject;
+  readonly shared: readonly string[];
+  /** With Node's types, from here. */
+  readonly typeRoots?: string;
+}
+
+function openProgram(place: string, { subject, shared, typeRoots }: ProgramInput): Opened {
   const project = new Project({
     skipAddingFilesFromTsConfig: true,
-    resolutionHost: sharedApi(place),
+    resolutionHost: sharedApi(place, shared),
     compilerOptions: {
       strict: true,
       noEmit: true,

@@ -1,11 +1,11 @@
 import { type ResolutionHostFactory, ts } from 'ts-morph';
-import { coreName } from '../resolve/installation.ts';
 
 /**
- * Finds modules as Node does, and the API from `fallbackFile` where a package does not have it installed: a folder that
- * was never installed gets it from the bundle as well.
+ * Finds modules as Node does, and the API and other `shared` packages from `fallbackFile` where a package does not have
+ * them installed: a folder that was never installed gets them from the bundle as well.
  */
-export function sharedApi(fallbackFile: string): ResolutionHostFactory {
+export function sharedApi(fallbackFile: string, shared: readonly string[]): ResolutionHostFactory {
+  const isShared = (name: string): boolean => shared.some((one) => name === one || name.startsWith(`${one}/`));
   return (host, getOptions) => {
     const cache = ts.createModuleResolutionCache(host.getCurrentDirectory?.() ?? '/', (name) => name, getOptions());
     const find = (name: string, from: string, mode: ts.ResolutionMode): ts.ResolvedModuleFull | undefined =>
@@ -15,12 +15,8 @@ export function sharedApi(fallbackFile: string): ResolutionHostFactory {
         names.map((name, index) => {
           const mode = source === undefined ? undefined : ts.getModeForResolutionAtIndex(source, index, options);
           const found = find(name, file, mode);
-          return found === undefined && isApi(name) ? find(name, fallbackFile, mode) : found;
+          return found === undefined && isShared(name) ? find(name, fallbackFile, mode) : found;
         }),
     };
   };
-}
-
-function isApi(name: string): boolean {
-  return name === coreName || name.startsWith(`${coreName}/`);
 }

@@ -8,8 +8,9 @@ import type { EntryFiles } from './entry-source.ts';
  * that was chosen, so that bundler, type checker and Node find them by the same rule.
  */
 export async function layOutPackages(dir: string, resolution: Resolution): Promise<void> {
-  const { core, runner, backends, replaced } = resolution;
-  const byName = new Map([...replaced, ...backends, runner, core].map((one) => [one.name, one.dir]));
+  const { core, runner, backends, replaced, folders } = resolution;
+  const chosen = [...replaced, ...backends, runner, core].map((one) => [one.name, one.dir] as const);
+  const byName = new Map([...folders, ...chosen]);
   for (const [name, target] of byName) {
     const link = path.join(dir, 'node_modules', name);
     await mkdir(path.dirname(link), { recursive: true });

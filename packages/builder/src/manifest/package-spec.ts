@@ -83,7 +83,8 @@ function filePath(text: string, isAnyPath: boolean): string | undefined {
   if (text.startsWith('file:')) return text.slice('file:'.length);
   if (/^\.{0,2}[/\\]/.test(text) || text === '.' || text === '..' || /^[A-Za-z]:[/\\]/.test(text)) return text;
   if (/^[a-z+]+:\/\//i.test(text)) return undefined;
-  return (isAnyPath && text !== '') || isTarball(text) ? text : undefined;
+  // A bare file name; with "=" in it, what stands on the left is a name.
+  return (isAnyPath && text !== '') || (isTarball(text) && !text.includes('=')) ? text : undefined;
 }
 
 function fileUrlPath(text: string): string {

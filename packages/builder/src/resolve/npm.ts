@@ -74,15 +74,17 @@ function onPath(dir: string): string[] {
   }
 }
 
+const always = ['--json', '--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier'];
+
 /** Opens npm for a build that was started in `cwd`. */
 export function openNpm(cwd: string, env: Readonly<Record<string, string | undefined>>): Npm {
   const config = readNpmConfig(cwd, env);
   const redact = makeRedactor(config);
   const childEnv = npmEnvironment(config, env);
-  const run: Npm['run'] = async (args, dir, signal) => {
+  const run: Npm['run'] = async ([command = '', ...rest], dir, signal) => {
     const result = await runChild(
       process.execPath,
-      [findNpm(env), ...args, '--json', '--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier'],
+      [findNpm(env), command, ...always, ...rest],
       { cwd: dir, env: childEnv },
       signal,
     );

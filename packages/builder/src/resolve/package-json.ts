@@ -29,19 +29,30 @@ const schema = z.object({
  */
 export async function readPackageJson(dir: string): Promise<PackageJson> {
   const file = path.join(dir, 'package.json');
-  let value: unknown;
+  let text: string;
   try {
-    value = JSON.parse(await readFile(file, 'utf8'));
+    text = await readFile(file, 'utf8');
   } catch (cause) {
     const isMissing = ['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '');
-    const problem = isMissing ? 'there is none' : 'it cannot be read as JSON';
+    const problem = isMissing ? 'there is none' : 'it cannot be read';
     throw new UserError('FRB202', `expected a package.json in ${dir}, but ${problem}`, { where: file, cause });
+  }
+  return parsePackageJson(text, file);
+}
+
+/** Reads the text of a package.json. @throws UserError `FRB202` */
+export function parsePackageJson(text: string, where: string): PackageJson {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new UserError('FRB202', `expected a package.json, but it cannot be read as JSON`, { where, cause });
   }
   const read = schema.safeParse(value);
   if (read.success) return read.data;
   const problems = read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
-  throw new UserError('FRB202', `expected a package.json with name and version in ${dir}; ${problems}`, {
-    where: file,
+  throw new UserError('FRB202', `expected a package.json with name and version; ${problems}`, {
+    where,
     cause: read.error,
   });
 }

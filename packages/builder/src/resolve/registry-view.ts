@@ -50,7 +50,8 @@ export async function findVersionForApi(
 ): Promise<string | undefined> {
   const isForApi = (value: unknown): boolean => (value as { api?: unknown } | undefined)?.api === api;
   try {
-    const entries = await ask(`${name}@*`, npm, signal);
+    // Not "*", which npm takes for the latest.
+    const entries = await ask(`${name}@>=0.0.0`, npm, signal);
     const versions = entries.filter((entry) => isForApi(entry.forgejoRunner)).map((entry) => entry.version);
     return semver.maxSatisfying(versions, '*') ?? undefined;
   } catch {
@@ -93,7 +94,8 @@ async function noSuchVersion(error: NpmFailure, spec: string, npm: Npm, signal: 
   const name = nameOf(spec);
   let versions: readonly string[] = [];
   try {
-    versions = (await ask(`${name}@*`, npm, signal)).map((entry) => entry.version);
+    const answer = await npm.run(['view', ...patience, '--', name, 'versions'], npm.cwd, signal);
+    versions = z.union([z.array(z.string()), z.string().transform((only) => [only])]).parse(answer);
   } catch {
     signal.throwIfAborted();
   }

@@ -11,6 +11,7 @@ import { type PackageField, readPackageField } from './package-field.ts';
 import { type PackageJson, readPackageJson, realFolder } from './package-json.ts';
 import { type Pinned, pinSpec, type RemoteSpec, viewSpec } from './pin.ts';
 import { findVersionForApi, viewPackage } from './registry-view.ts';
+import { readTarball } from './tarball.ts';
 import { findTree, installTree, type Tree, treeKey } from './tree.ts';
 
 /** A package of the runner, with the folder that it lies in. */
@@ -39,7 +40,10 @@ export interface Resolution {
   readonly backends: readonly ResolvedBackend[];
   /** Packages that a folder stands in for, wherever they are imported. */
   readonly replaced: readonly ResolvedPackage[];
-  /** Name to folder of all packages that are folders: their sources are used where their exports name them. */
+  /**
+   * Name to folder of all packages that are folders, chosen or provided by a checkout. Their sources are used where
+   * their exports name them, and they are found from packages that do not have them installed.
+   */
   readonly folders: ReadonlyMap<string, string>;
   /** Runner and API as they were released, nothing replaced. */
   readonly isOfficial: boolean;
@@ -100,9 +104,9 @@ async function foldersOf(
   manifest: Manifest,
   installation: Installation,
 ): Promise<ReadonlyMap<string, string>> {
-  const links = Object.entries(await linksFor(manifest, installation));
+  const common = await folderPackages(manifest, installation);
   const chosen = packages.filter((one) => one.source === 'path').map((one) => [one.name, one.dir] as const);
-  return new Map([...links, ...chosen]);
+  return new Map([...common, ...chosen]);
 }
 
 /** A default backend gives way to the same package from elsewhere. Any other package may be named once. */
@@ -201,15 +205,15 @@ async function resolveRemote(
 ): Promise<ReadonlyMap<PackageSpec, ResolvedPackage>> {
   if (wanted.length === 0) return new Map();
   const pinned = await gather(wanted, (entry) => pinSpec(entry.spec, context.npm, signal));
-  const links = await linksFor(manifest, context.installation);
+  const standIns = await versionsOf(await folderPackages(manifest, context.installation));
   const key = treeKey(
     pinned.map((pin) => pin.identity),
-    links,
+    standIns,
   );
   const present = await findTree(context.store, key);
   const names = await nameAll(wanted, pinned, present, key, context, signal);
   const dependencies = Object.fromEntries(names.map((name, index) => [name, pinned[index]?.npmSpec ?? '']));
-  const tree = present ?? (await installTree(context.store, key, { dependencies, links }, context.npm, signal));
+  const tree = present ?? (await installTree(context.store, key, { dependencies, standIns }, context.npm, signal));
   const described = await gather(wanted, async (entry) => {
     const name = names[wanted.indexOf(entry)] ?? '';
     const found = await findInTree(tree, name, entry.spec);
@@ -235,7 +239,7 @@ async function nameAll(
   if (earlier.length > 0 && earlier.every((name) => name !== undefined)) return earlier;
   const names = await gather(wanted, async (entry) => {
     const pin = pinned[wanted.indexOf(entry)] as Pinned;
-    const viewed = pin.viewed ?? (await viewPackage(viewSpec(entry.spec, pin), context.npm, signal));
+    const viewed = pin.viewed ?? (await lookAt(entry.spec, pin, context.npm, signal));
     if (entry.isBackend) await checkedField(viewed, entry.spec.kind === 'registry', context, signal);
     return viewed.name;
   });
@@ -244,15 +248,26 @@ async function nameAll(
   return names;
 }
 
-/** Folders that stand in for packages in the tree: what is replaced, and all that is ours when we run from a checkout. */
-async function linksFor(manifest: Manifest, installation: Installation): Promise<Readonly<Record<string, string>>> {
-  const links: Record<string, string> = {};
+/** A local tarball is read, everything else is asked for. */
+async function lookAt(spec: RemoteSpec, pin: Pinned, npm: Npm, signal: AbortSignal): Promise<PackageJson> {
+  const isLocal = spec.kind === 'tarball' && !/^https?:/.test(spec.location);
+  return isLocal ? readTarball(spec.location) : viewPackage(viewSpec(spec, pin), npm, signal);
+}
+
+/** Packages that are folders whoever asks for them: what is replaced, and all that is ours when we run from a checkout. */
+async function folderPackages(manifest: Manifest, installation: Installation): Promise<ReadonlyMap<string, string>> {
+  const folders = new Map<string, string>();
   for (const name of Object.keys(officialPackages)) {
     const folder = checkoutFolder(name, installation);
-    if (folder !== undefined) links[name] = await realFolder(folder);
+    if (folder !== undefined) folders.set(name, await realFolder(folder));
   }
-  for (const [name, folder] of manifest.replacements) links[name] = await realFolder(folder);
-  return links;
+  for (const [name, folder] of manifest.replacements) folders.set(name, await realFolder(folder));
+  return folders;
+}
+
+async function versionsOf(folders: ReadonlyMap<string, string>): Promise<Readonly<Record<string, string>>> {
+  const entries = [...folders].map(async ([name, dir]) => [name, (await readPackageJson(dir)).version] as const);
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 async function findInTree(tree: Tree, name: string, spec: RemoteSpec): Promise<Found> {

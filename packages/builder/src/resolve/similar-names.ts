@@ -12,11 +12,13 @@ const searchTimeoutMs = 4000;
  */
 export async function findSimilarNames(name: string, npm: Npm, signal: AbortSignal): Promise<readonly string[]> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(searchTimeoutMs)]);
-  const words = name
-    .replace(/^@/, '')
-    .split(/[/._-]+/)
-    .filter((word) => word.length > 1);
-  const searches = [['keywords:forgejo-runner-backend'], words].filter((terms) => terms.length > 0);
+  const words = name.split(/[@/._-]+/).filter((word) => word.length > 2);
+  // By keyword, by all words, and by a part that is likely to be right: registries differ in what they search.
+  const [first = ''] = words;
+  const part = name.startsWith('@')
+    ? [name.slice(0, name.indexOf('/'))]
+    : [first.slice(0, Math.ceil(first.length / 2))];
+  const searches = [['keywords:forgejo-runner-backend'], words, part].filter((terms) => terms.length > 0);
   const answers = await Promise.all(searches.map((terms) => search(terms, npm, limited)));
   signal.throwIfAborted();
   return closest(name, [...answers.flat(), ...Object.values(defaultBackends)]);

@@ -1,4 +1,4 @@
-import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { keyOf, type Store } from '../store/store.ts';
@@ -9,8 +9,12 @@ import { translateNpmFailure } from './npm-errors.ts';
 export interface TreeRequest {
   /** Package name to npm's spec. */
   readonly dependencies: Readonly<Record<string, string>>;
-  /** Package name to a folder that stands in for it, wherever in the tree it is wanted. */
-  readonly links: Readonly<Record<string, string>>;
+  /**
+   * Package name to the version of a folder that will be used instead, wherever in the tree it is wanted. npm gets an
+   * empty package of that name and version, so that it checks peers and asks no registry. (A link to the folder made
+   * npm 11 fail on peers: "Cannot read properties of null".)
+   */
+  readonly standIns: Readonly<Record<string, string>>;
 }
 
 /** Installed packages, shared by all builds that need the same ones. */
@@ -28,7 +32,8 @@ const installFlags = [
   '--strict-peer-deps',
   '--legacy-peer-deps=false',
   '--force=false',
-  '--install-links=false',
+  // Only the empty packages are folders here.
+  '--install-links=true',
   '--install-strategy=hoisted',
   '--omit=dev',
   '--global=false',
@@ -40,18 +45,10 @@ const installFlags = [
 ];
 
 /** The key of a tree: what goes in, and what npm's choice depends on beside it. */
-export function treeKey(identities: readonly string[], links: Readonly<Record<string, string>>): string {
+export function treeKey(identities: readonly string[], standIns: Readonly<Record<string, string>>): string {
   const node = process.versions.node.split('.', 1)[0];
-  return keyOf(
-    'tree-1',
-    identities.toSorted(),
-    Object.entries(links)
-      .map((link) => link.join('='))
-      .toSorted(),
-    node,
-    process.platform,
-    process.arch,
-  );
+  const inPlace = Object.entries(standIns).map((one) => one.join('@'));
+  return keyOf('tree-1', identities.toSorted(), inPlace.toSorted(), node, process.platform, process.arch);
 }
 
 /** The tree of a key, if a build before this one installed it. */
@@ -77,13 +74,21 @@ export async function installTree(
 }
 
 async function install(dir: string, request: TreeRequest, npm: Npm, signal: AbortSignal): Promise<void> {
-  const links = Object.fromEntries(Object.entries(request.links).map(([name, target]) => [name, `file:${target}`]));
+  const names = Object.keys(request.standIns);
+  // Absolute: npm takes a relative one from wherever in the tree the package is wanted.
   const packageJson = {
     name: 'forgejo-runner-build-tree',
     private: true,
-    dependencies: { ...request.dependencies, ...links },
-    overrides: Object.fromEntries(Object.keys(links).map((name) => [name, `$${name}`])),
+    dependencies: {
+      ...request.dependencies,
+      ...Object.fromEntries(names.map((name) => [name, `file:${path.join(dir, 'stand-ins', name)}`])),
+    },
+    overrides: Object.fromEntries(names.map((name) => [name, `$${name}`])),
   };
+  for (const [name, version] of Object.entries(request.standIns)) {
+    await mkdir(path.join(dir, 'stand-ins', name), { recursive: true });
+    await writeFile(path.join(dir, 'stand-ins', name, 'package.json'), JSON.stringify({ name, version }));
+  }
   await writeFile(path.join(dir, 'package.json'), JSON.stringify(packageJson, null, 2));
   // A link, not a copy: logins in it never lie in the cache.
   const config = path.join(dir, '.npmrc');
