@@ -1,6 +1,6 @@
 import type { SchemaIssue } from '@forgejo-runner/core';
 import { distance } from 'fastest-levenshtein';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Problem, quoted } from '../user-error.ts';
 import type { YamlNode } from '../workflow/yaml-node.ts';
 import { type ConfigPath, nodeAt, placeOf, placeOfKey } from './config-place.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { keysOf, partOf, settingOf } from './plain-value.ts';
 import { configSchema } from './schema.ts';
 import type { Setting } from './setting.ts';

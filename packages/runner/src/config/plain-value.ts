@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { YamlNode } from '../workflow/yaml-node.ts';
 import { settings } from './setting.ts';
 

@@ -10,7 +10,7 @@ import {
   type FactoryRegistry,
   parseLabel,
 } from '@forgejo-runner/core';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { fakeIo } from '../../test/fake-io.ts';
 import { readConfig } from '../config/load.ts';
@@ -33,7 +33,7 @@ interface Behaviour {
   readonly label?: z.ZodType;
   readonly create?: (input: FactoryInput, ctx: CallContext) => void | Promise<void>;
   readonly resolve?: () => void;
-  readonly dispose?: () => void;
+  readonly dispose?: () => void | Promise<void>;
   readonly saysItsOptions?: boolean;
 }
 
@@ -83,7 +83,7 @@ function factory(behaviour: Behaviour): BackendFactory {
         health: no,
         [Symbol.asyncDispose]: async () => {
           events.push(`dispose ${id}`);
-          behaviour.dispose?.();
+          await behaviour.dispose?.();
         },
       };
     },
@@ -327,4 +327,18 @@ it('says that a label met a defect of the backend', async () => {
     'FRR203',
     'c.yml:1:20: label "a" for backend "buggy": met a defect of the backend: undefined is not a function',
   ]);
+});
+
+it('does not wait for ever for a backend to close', async () => {
+  const stuck = factory({ id: 'stuck', dispose: () => new Promise(() => {}) });
+  const opened = await open('runner: { labels: ["a:stuck", "b:host"] }', [factory({ id: 'host' }), stuck]);
+  vi.useFakeTimers();
+  try {
+    const closed = opened[Symbol.asyncDispose]();
+    await vi.advanceTimersByTimeAsync(30_000);
+    await closed;
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(events).toContain('dispose host');
 });

@@ -47,6 +47,7 @@ export interface OpenedBackends extends BackendRegistry {
 
 const createTimeoutMs = 120_000;
 const resolveTimeoutMs = 60_000;
+const closeTimeoutMs = 30_000;
 
 /**
  * Makes the backends that labels use, each from its section of the configuration, and lets each validate its labels.
@@ -174,10 +175,15 @@ async function orLater<T>(coming: Promise<T>, signal: AbortSignal, close?: (late
 }
 
 async function closeBackend(backend: Backend, log: Logger): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const onLate = (): void => late.reject(new Error(`not closed within ${closeTimeoutMs} ms`));
+  const timer = setTimeout(onLate, closeTimeoutMs);
   try {
-    await backend[Symbol.asyncDispose]();
+    await Promise.race([backend[Symbol.asyncDispose](), late.promise]);
   } catch (error) {
     log.warn('could not close a backend', { backend: backend.id, error });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
