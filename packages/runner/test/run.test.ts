@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,12 +31,16 @@ interface Started {
 }
 
 function start(...args: string[]): Started {
+  return startEntry(entry, args);
+}
+
+function startEntry(source: string, args: readonly string[]): Started {
   const child = spawn(
     process.execPath,
-    [condition, '--input-type=module', '-e', entry, '--', 'forgejo-runner', ...args],
+    [condition, '--input-type=module', '-e', source, '--', 'forgejo-runner', ...args],
     {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
-      env: { ...process.env, TMPDIR: folder },
+      env: { ...process.env, TMPDIR: folder, XDG_STATE_HOME: join(folder, 'state') },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
@@ -73,4 +77,29 @@ it('does not mind a reader that goes away', async () => {
   const { child, ended } = start('generate-config');
   child.stdout?.destroy();
   expect(await ended).toMatchObject({ stderr: '' });
+});
+
+it('ends at once on the third signal, whatever a backend is stuck in', async () => {
+  const stuck = `
+    import { factories } from '@forgejo-runner/core';
+    const never = () => new Promise(() => {});
+    const configSchema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } };
+    const backend = {
+      id: 'stuck', createEnvironment: never, sweep: never, health: never,
+      resolveLabel: () => { console.log('resolving'); return never(); },
+      [Symbol.asyncDispose]: () => { console.log('closing'); return never(); },
+    };
+    factories.register({ api: 1, id: 'stuck', description: '', configSchema, create: async () => backend });
+    ${entry}`;
+  await writeFile(join(folder, 'ci.yml'), 'on: push\njobs: { a: { runs-on: x, steps: [{ run: "true" }] } }\n');
+  const { child, ended } = startEntry(stuck, ['exec', '-C', folder, '-W', join(folder, 'ci.yml'), '-P', 'x=stuck']);
+  let output = '';
+  child.stdout?.on('data', (text: string) => (output += text));
+  await expect.poll(() => output, { timeout: 20_000 }).toContain('resolving');
+  child.kill('SIGINT');
+  await expect.poll(() => output, { timeout: 20_000 }).toContain('closing');
+  child.kill('SIGTERM');
+  child.kill('SIGHUP');
+  // Which of the two comes last is the kernel's choice.
+  expect([129, 143]).toContain((await ended).code);
 });
