@@ -14,6 +14,7 @@ import { makeExecutable } from './package/sea.ts';
 import { findInstallation, type Installation } from './resolve/installation.ts';
 import { openNpm } from './resolve/npm.ts';
 import { resolvePackages, type Resolution } from './resolve/resolution.ts';
+import { inCache } from './store/disk-problem.ts';
 import { defaultCacheDir, openStore, type Store } from './store/store.ts';
 import { openTempFolder } from './store/temp-folder.ts';
 import { type OutputSource, writeOutput } from './store/write-output.ts';
@@ -69,10 +70,15 @@ interface Build {
  * @throws UserError, or UserErrors with all that is wrong; the reason of `signal` when it aborts.
  */
 export async function build(options: BuildOptions): Promise<BuildReport> {
+  const cacheDir = options.cacheDir ?? defaultCacheDir(options.env ?? process.env);
+  return inCache(cacheDir, () => buildIn(cacheDir, options));
+}
+
+async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildReport> {
   const signal = options.signal ?? new AbortController().signal;
   const emit: EventSink = options.onEvent ?? ((_event: BuildEvent) => undefined);
   const installation = findInstallation();
-  const store = openStore(options.cacheDir ?? defaultCacheDir(options.env ?? process.env));
+  const store = openStore(cacheDir);
   await using work = await openTempFolder(store.dir);
   const running: Build = { options, installation, store, workDir: work.dir, emit, signal };
   const resolution = await resolve(running);

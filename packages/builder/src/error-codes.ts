@@ -45,7 +45,8 @@ export type ErrorCode =
   | 'FRB507'
   | 'FRB601'
   | 'FRB602'
-  | 'FRB603';
+  | 'FRB603'
+  | 'FRB604';
 
 /** All errors of the builder that somebody can fix. `docs/reference/errors-builder.md` has a row for each. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
@@ -263,6 +264,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'The executable could not be made',
     cause: 'node --build-sea failed',
     next: 'see what it printed; the JavaScript file is made without --sea',
+    exit: 6,
+  },
+  FRB604: {
+    title: 'The cache could not be written',
+    cause: 'the disk that the cache lies on is full, or writing there is not allowed',
+    next: 'make room, or choose another --cache-dir; nothing was built',
     exit: 6,
   },
 };

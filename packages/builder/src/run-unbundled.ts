@@ -14,6 +14,7 @@ import { makeBuildInfo } from './evidence/build-info.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { findInstallation } from './resolve/installation.ts';
 import type { Resolution } from './resolve/resolution.ts';
+import { inCache } from './store/disk-problem.ts';
 import { defaultCacheDir, openStore } from './store/store.ts';
 import { openTempFolder } from './store/temp-folder.ts';
 import { UserError, UserErrors } from './user-error.ts';
@@ -36,9 +37,14 @@ export interface RunOptions {
  * Types are checked meanwhile. Resolves to the exit code of the runner.
  */
 export async function runUnbundled(options: RunOptions): Promise<number> {
+  const cacheDir = options.cacheDir ?? defaultCacheDir(process.env);
+  return inCache(cacheDir, () => runIn(cacheDir, options));
+}
+
+async function runIn(cacheDir: string, options: RunOptions): Promise<number> {
   const { manifest, cwd, signal, onEvent } = options;
   const installation = findInstallation();
-  const store = openStore(options.cacheDir ?? defaultCacheDir(process.env));
+  const store = openStore(cacheDir);
   await using work = await openTempFolder(store.dir);
   const resolution = await resolve({
     options: { manifest, cwd },

@@ -1,11 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { cp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type LocalRegistry, openTempFolder, startLocalRegistry, type TempFolder } from '@forgejo-runner/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { refusingRegistry, tamperingRegistry } from './broken-registries.ts';
 import { publishVariant } from './publish-variant.ts';
 import {
   type Ended,
@@ -170,7 +168,7 @@ it('says that the registry does not answer, in seconds', async () => {
 });
 
 it('refuses content that is not what the registry announced', async () => {
-  await using proxy = await tamperingProxy(registry.url);
+  await using proxy = await tamperingRegistry(registry.url);
   await using fresh = await openTempFolder();
   await using workplace = await openWorkplace({
     npmrc: `registry=${proxy.url}/\ncache=${fresh.join('npm')}\n`,
@@ -190,7 +188,7 @@ it('prints no secret of the configuration', async () => {
   const { code, stdout, stderr } = await build(workplace, '--with', '@acme/backend-good', '--verbose');
   expect(stderr).toContain('FRB310 @acme/backend-good@latest: the registry refuses access (E401)');
   expect(code).toBe(3);
-  expect(guarded.tokens()).toContain('Bearer hunter2-token');
+  expect(guarded.logins()).toContain('Bearer hunter2-token');
   expect(`${stdout}${stderr}`).not.toMatch(/hunter2|p4ssw0rd/);
 });
 
@@ -235,6 +233,14 @@ it('builds from a branch of a git repository, and from what it points to later',
   expect(missing.stderr).toContain('expected a branch, a tag or a commit, found no "nowhere"');
 });
 
+it('builds two packages from the registry into one runner', async () => {
+  await using workplace = await open();
+  const flags = ['--with', '@acme/backend-good@1.4.2', '--with', '@acme/backend-k8s@2.7.4'];
+  const { code, output } = await build(workplace, ...flags);
+  expect(code).toBe(0);
+  expect(await listBackends(output)).toEqual(['good', 'sub']);
+});
+
 it('lets two builders share one cache at the same time', async () => {
   await using fresh = await openTempFolder();
   await using one = await openWorkplace({ npmrc, cacheDir: fresh.path });
@@ -252,44 +258,3 @@ it('leaves nothing of the configuration in the cache', async () => {
   const files = await readdir(path.join(cache.path, 'trees'), { recursive: true });
   expect(files.filter((name) => path.basename(name) === '.npmrc')).toEqual([]);
 });
-
-/** A registry in front of another that changes one byte of every tarball. */
-async function tamperingProxy(target: string): Promise<AsyncDisposable & { url: string }> {
-  const server = createServer(async (request, response) => {
-    const answer = await fetch(`${target}${request.url ?? ''}`, { headers: { accept: 'application/json' } });
-    const body = Buffer.from(await answer.arrayBuffer());
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const isTarball = request.url?.endsWith('.tgz') === true;
-    if (isTarball) body[body.length - 1] = (body.at(-1) ?? 0) ^ 1;
-    const content = isTarball ? body : body.toString().replaceAll(target, url);
-    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(content);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-/** A registry that lets nobody in, and remembers what they showed. */
-async function refusingRegistry(): Promise<AsyncDisposable & { port: number; tokens: () => readonly string[] }> {
-  const seen: string[] = [];
-  const server = createServer((request, response) => {
-    seen.push(request.headers.authorization ?? '');
-    response.writeHead(401, { 'content-type': 'application/json' }).end('{"error":"no"}');
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    tokens: () => seen,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}

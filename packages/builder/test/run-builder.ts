@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 
@@ -27,12 +26,21 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** A program with its arguments and surroundings. */
+export interface Started {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly options: { readonly cwd: string; readonly env: Record<string, string> };
+}
+
 /** A user's machine: an empty home, a project folder, a cache of its own. */
 export interface Workplace extends AsyncDisposable {
   readonly project: TempFolder;
   readonly cacheDir: string;
   /** Runs `forgejo-runner-build` from its sources in the project folder. */
   readonly build: (...args: readonly string[]) => Promise<Ended>;
+  /** How it would be started, for a test that wraps it. */
+  readonly command: (...args: readonly string[]) => Started;
   /** Starts it without waiting. */
   readonly start: (...args: readonly string[]) => ChildProcess;
   /** What it is started with beside PATH and HOME. */
@@ -47,16 +55,20 @@ export async function openWorkplace(options: { npmrc?: string; cacheDir?: string
   if (options.npmrc !== undefined) await writeFile(project.join('.npmrc'), options.npmrc);
   const cacheDir = options.cacheDir ?? home.join('cache');
   const env: Record<string, string> = { FORGEJO_RUNNER_BUILD_CACHE: cacheDir };
-  const start = (...args: readonly string[]): ChildProcess =>
-    spawn(process.execPath, ['--conditions=@forgejo-runner/source', builder, ...args], {
-      cwd: project.path,
-      env: { PATH: process.env['PATH'] ?? '', HOME: home.path, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  const command = (...args: readonly string[]): Started => ({
+    file: process.execPath,
+    args: ['--conditions=@forgejo-runner/source', builder, ...args],
+    options: { cwd: project.path, env: { PATH: process.env['PATH'] ?? '', HOME: home.path, ...env } },
+  });
+  const start = (...args: readonly string[]): ChildProcess => {
+    const { file, args: all, options } = command(...args);
+    return spawn(file, [...all], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  };
   return {
     project,
     cacheDir,
     env,
+    command,
     start,
     build: (...args) => untilEnd(start(...args)),
     [Symbol.asyncDispose]: async () => {
@@ -94,11 +106,4 @@ export async function runBuilt(file: string, ...args: readonly string[]): Promis
 export async function listBackends(file: string): Promise<readonly string[]> {
   const { stdout } = await runBuilt(file, 'list-backends', '--json');
   return (JSON.parse(stdout) as { backends: { id: string }[] }).backends.map((backend) => backend.id).toSorted();
-}
-
-/** The name of a file in a path, with whatever made it unique taken out of a message. */
-export function withoutPaths(text: string, ...dirs: readonly string[]): string {
-  let clean = text;
-  for (const dir of dirs) clean = clean.replaceAll(dir, path.basename(dir));
-  return clean;
 }

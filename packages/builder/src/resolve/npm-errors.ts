@@ -24,6 +24,9 @@ export function translateNpmFailure(error: unknown, wanted: string): Error {
     return make('FRB310', `${wanted}: the registry refuses access (${npmCode}); ${shown(error.summary, 300)}`);
   }
   if (networkCodes.has(npmCode)) return unreachable(error, wanted, make);
+  if (['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM'].includes(npmCode)) {
+    return make('FRB604', `${wanted} could not be installed: ${shown(error.summary, 300)}`);
+  }
   if (npmCode === 'EINTEGRITY') {
     return make(
       'FRB305',

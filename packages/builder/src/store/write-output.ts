@@ -3,18 +3,7 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, open, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../user-error.ts';
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota is used up',
-  EFBIG: 'it is larger than files may be here',
-  EROFS: 'the file system is read-only',
-  EACCES: 'writing there is not allowed',
-  EPERM: 'writing there is not allowed',
-  ENOENT: 'its folder does not exist',
-  ENOTDIR: 'its folder is not a folder',
-  EISDIR: 'it is a folder',
-};
+import { diskProblem } from './disk-problem.ts';
 
 /** Where the output comes from: text in memory, or a finished file. */
 export type OutputSource = { readonly contents: string } | { readonly file: string };
@@ -32,10 +21,9 @@ export async function writeOutput(output: string, source: OutputSource): Promise
     await writeWhole(temporary, source);
     await rename(temporary, output);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    const reason = reasons[code];
+    const reason = diskProblem(error);
     if (reason === undefined) throw error;
-    throw new UserError('FRB602', `${output} could not be written: ${reason} (${code})`, { cause: error });
+    throw new UserError('FRB602', `${output} could not be written: ${reason}`, { cause: error });
   } finally {
     await rm(temporary, { force: true });
   }
