@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir } from 'node:fs/promises';
+import { lstat, mkdir, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BackendError, type BackendHealth, type FactoryInput, type TypedBackend } from '@forgejo-runner/core';
 import type { ChrootConfig } from './config.ts';
 import { createEnvironment, type Place } from './environment.ts';
@@ -20,7 +20,9 @@ export async function openBackend(config: ChrootConfig, input: FactoryInput): Pr
   // Root inside is the owner outside. That must not be the root of the machine.
   const userId = process.getuid?.() === 0 ? config.user_id : undefined;
   const tools = await findTools(userId);
-  const place: Place = { tools, userId, mounts: config.mounts, parent: await openParent(config, input.owner.runner) };
+  const parent = await openParent(config, input.owner.runner);
+  if (userId !== undefined) await checkPassage(parent, userId);
+  const place: Place = { tools, userId, parent, mounts: config.mounts };
   return {
     describeLabel: async () => capabilities,
     createEnvironment: (request, ctx) => createEnvironment(place, request, ctx),
@@ -46,6 +48,22 @@ async function openParent(config: ChrootConfig, runner: string): Promise<string>
     return parent;
   } catch (error) {
     throw platformError(error, 'make', parent);
+  }
+}
+
+/** Every folder on the way must let the owner of the sandboxes through. */
+async function checkPassage(parent: string, userId: number): Promise<void> {
+  for (let folder = await realpath(parent); folder !== '/'; folder = dirname(folder)) {
+    const { mode, uid } = await lstat(folder);
+    if ((mode & 0o001) !== 0 || (uid === userId && (mode & 0o100) !== 0)) continue;
+    throw new BackendError(
+      'config',
+      `expected a way to ${parent} for user ${userId}, found ${folder} closed to others`,
+      {
+        resource: folder,
+        hint: 'set workdir_parent to a folder that others may pass through',
+      },
+    );
   }
 }
 

@@ -296,6 +296,14 @@ describe.skipIf(why !== undefined)(`a sandbox of namespaces${why === undefined ?
     );
   });
 
+  it.runIf(process.getuid?.() === 0)('says which folder keeps the owner of the sandboxes out', async () => {
+    await using closed = await openTempFolder();
+    await expect(openBackend({ workdir_parent: closed.path })).rejects.toMatchObject({
+      code: 'config',
+      details: { resource: closed.path },
+    });
+  });
+
   it.each([
     'test:chroot?netwrk=none',
     'test:chroot?network=maybe',
