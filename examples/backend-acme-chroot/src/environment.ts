@@ -13,7 +13,7 @@ import { cancelled, errnoOf } from '@forgejo-runner/kit';
 import { copyIn, copyOut } from './copy.ts';
 import { execInside } from './exec.ts';
 import type { ChrootLabel } from './label.ts';
-import { ownerFileName, unnamed } from './owner-file.ts';
+import { ownerFile, ownerFileName, unnamed } from './owner-file.ts';
 import { platformError } from './platform-errors.ts';
 import { removeTree } from './remove-tree.ts';
 import { insidePaths, layOutRoot } from './root-folder.ts';
@@ -71,7 +71,7 @@ async function makeFolder(place: Place, { name, owner, expiresAt }: EnvironmentR
   const folder = join(place.parent, name);
   try {
     const fresh = await mkdtemp(join(place.parent, `${unnamed}${owner.boot.slice(0, 8)}-`));
-    await writeFile(join(fresh, ownerFileName), JSON.stringify({ ...owner, expiresAt }), { mode: 0o600 });
+    await writeFile(join(fresh, ownerFileName), JSON.stringify(await ownerFile(owner, expiresAt)), { mode: 0o600 });
     await mkdir(join(fresh, 'root'), { mode: 0o755 });
     if (place.userId !== undefined) await chown(join(fresh, 'root'), place.userId, place.userId);
     if (place.userId !== undefined) await chmod(fresh, 0o711);

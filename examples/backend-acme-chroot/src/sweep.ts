@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SweepReport, SweepRequest } from '@forgejo-runner/core';
-import { readOwner, unnamed } from './owner-file.ts';
+import { isMakerGone, type OwnerFile, readOwner, unnamed } from './owner-file.ts';
 import { platformError } from './platform-errors.ts';
 import { removeTree } from './remove-tree.ts';
 
@@ -19,8 +19,7 @@ export async function sweep(parent: string, request: SweepRequest): Promise<Swee
     if (name.startsWith(unnamed + request.owner.boot.slice(0, 8))) continue;
     const owner = await readOwner(folder);
     if (owner === undefined || owner.runner !== request.owner.runner) continue;
-    const isOthers = owner.boot !== request.owner.boot && request.otherBoots === 'only-expired';
-    if (request.keep.includes(name) || (isOthers && owner.expiresAt > Date.now())) {
+    if (request.keep.includes(name) || (await mayLive(owner, request))) {
       kept.push(name);
       continue;
     }
@@ -32,4 +31,10 @@ export async function sweep(parent: string, request: SweepRequest): Promise<Swee
     }
   }
   return { removed, kept, leaked };
+}
+
+/** Another process of the same runner may be at work with it. */
+async function mayLive(owner: OwnerFile, { owner: own, otherBoots }: SweepRequest): Promise<boolean> {
+  if (owner.boot === own.boot || otherBoots === 'remove' || owner.expiresAt <= Date.now()) return false;
+  return !(await isMakerGone(owner));
 }

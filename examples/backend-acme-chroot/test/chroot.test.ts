@@ -16,6 +16,7 @@ import { packTar, unpackTar } from '@forgejo-runner/kit';
 import { callContext, captureOutput, eventually, openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { factory } from '../src/index.ts';
+import { ownerFile } from '../src/owner-file.ts';
 
 /** Why this machine cannot make a sandbox. In CI that is a failure, elsewhere a reason to skip. */
 function whyNot(): string | undefined {
@@ -330,17 +331,22 @@ describe.skipIf(why !== undefined)(`a sandbox of namespaces${why === undefined ?
       if (file !== undefined) await writeFile(join(folder.path, parent, name, 'owner.json'), JSON.stringify(file));
     };
     const soon = Date.now() + 100_000;
-    await left('left', { ...owner, boot: 'boot-zero', expiresAt: soon });
-    await left('expired', { ...owner, boot: 'boot-zero', expiresAt: 1 });
-    await left('foreign', { runner: 'another', boot: 'boot-zero', expiresAt: 1 });
+    const file = await ownerFile({ ...owner, boot: 'boot-zero' }, soon);
+    await left('left', file);
+    await left('maker-gone', { ...file, process: { ...file.process, startedAt: '1' } });
+    await left('elsewhere', { ...file, process: { ...file.process, startedAt: '1', namespace: 'pid:[1]' } });
+    await left('expired', { ...file, expiresAt: 1 });
+    await left('foreign', { ...file, runner: 'another', expiresAt: 1 });
     await left('unlabelled', undefined);
     const request = { owner, keep: ['alive'], otherBoots: 'only-expired', dryRun: false } as const;
-    expect(await backend.sweep({ ...request, dryRun: true }, callContext())).toMatchObject({ removed: ['expired'] });
+    const dry = await backend.sweep({ ...request, dryRun: true }, callContext());
+    expect(new Set(dry.removed)).toEqual(new Set(['expired', 'maker-gone']));
     const first = await backend.sweep(request, callContext());
-    expect(first.removed).toEqual(['expired']);
-    expect(new Set(first.kept)).toEqual(new Set(['alive', 'left']));
+    expect(new Set(first.removed)).toEqual(new Set(['expired', 'maker-gone']));
+    expect(new Set(first.kept)).toEqual(new Set(['alive', 'left', 'elsewhere']));
     const second = await backend.sweep({ ...request, otherBoots: 'remove' }, callContext());
-    expect(second).toEqual({ removed: ['left'], kept: ['alive'], leaked: [] });
+    expect(second).toMatchObject({ kept: ['alive'], leaked: [] });
+    expect(new Set(second.removed)).toEqual(new Set(['left', 'elsewhere']));
     expect(new Set(await readdir(join(folder.path, parent)))).toEqual(new Set(['alive', 'foreign', 'unlabelled']));
     expect((await run(alive, sh('echo fine'))).out).toBe('fine\n');
   });
