@@ -35,7 +35,7 @@ export interface HostEnvironmentParts {
 }
 
 /** Stages for what a job left running: it had its chance to end during the job. */
-export const orphanStages = [
+const orphanStages = [
   { signal: 'SIGTERM', graceMs: 1000 },
   { signal: 'SIGKILL', graceMs: 0 },
 ] as const;

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 /** A runner in a process of its own, with two environments and processes that do not obey TERM. */
 async function startRunner(runner: string, boot: string, mark: string): Promise<ChildProcess> {
-  const program = path.join(import.meta.dirname, 'crashing-runner.ts');
+  const program = path.join(import.meta.dirname, 'fixtures', 'crashing-runner.ts');
   const args = ['--conditions=@forgejo-runner/source', program, parent, runner, boot, mark];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);

@@ -52,11 +52,7 @@ export function parseLabel(text: string): LabelConfiguration {
   const queryAt = text.indexOf('?');
   const spec = queryAt < 0 ? text : text.slice(0, queryAt);
   const [name = '', backend = 'docker', ...rest] = spec.split(':');
-  if (name === '') throw malformed(text, 'expected a name before ":" or "?"');
-  if (name !== name.trim()) throw malformed(text, 'expected a name without a space at its start or end');
-  if (!backendPattern.test(backend)) {
-    throw malformed(text, `expected a backend of a-z, 0-9, "-" and "_" that starts with a letter, found "${backend}"`);
-  }
+  checkNames(text, name, backend);
   const options = readQuery(queryAt < 0 ? '' : text.slice(queryAt + 1));
   const image = decodeArgument(rest.join(':'));
   if (image !== '' && options.has('image')) {
@@ -66,11 +62,23 @@ export function parseLabel(text: string): LabelConfiguration {
   return { name, backend, options: Object.fromEntries(options), form: 'string' };
 }
 
+function checkNames(text: string, name: string, backend: string): void {
+  if (name === '') throw malformed(text, 'expected a name before ":" or "?"');
+  if (/[:?]/.test(name)) throw malformed(text, 'expected a name without ":" and "?"');
+  if (name !== name.trim()) throw malformed(text, 'expected a name without a space at its start or end');
+  if (backendPattern.test(backend)) return;
+  const found = `found "${backend.slice(0, 200)}"`;
+  throw malformed(text, `expected a backend of a-z, 0-9, "-" and "_" that starts with a letter, ${found}`);
+}
+
 /**
- * Writes a label in its one string form, with the options in the order of their names. Nested values, which the string
- * form cannot say, stand there as JSON.
+ * Writes a label in its one string form, with the options in the order of their names. What the string form says in
+ * strings only, such as a number or a nested value, stands there as JSON.
+ *
+ * @throws BackendError `label` for a name or backend that the string form cannot say.
  */
 export function formatLabel(label: Pick<LabelConfiguration, 'name' | 'backend' | 'options'>): string {
+  checkNames(label.name, label.name, label.backend);
   const query = new URLSearchParams();
   let argument = '';
   for (const [key, value] of Object.entries(label.options).toSorted(([a], [b]) => (a < b ? -1 : 1))) {

@@ -68,11 +68,19 @@ async function failure(handle: ExecHandle): Promise<{ readonly code: unknown; re
   return { code: undefined, message: String(error) };
 }
 
-/** How many processes run with exactly this command line. */
+/** Numbers of the processes that run with exactly this command line. */
+function pidsOf(command: string): number[] {
+  const list = execFileSync('ps', ['-A', '-o', 'pid=,stat=,args='], { encoding: 'utf8' }).split('\n');
+  const rows = list.map((line) => /^\s*(\d+)\s+([^Z]\S*)\s+(.*?)\s*$/.exec(line)).filter((row) => row?.[3] === command);
+  return rows.map((row) => Number(row?.[1]));
+}
+
 function count(command: string): number {
-  const list = execFileSync('ps', ['-A', '-o', 'stat=,args='], { encoding: 'utf8' });
-  return list.split('\n').filter((line) => line.replace(/^\S+\s+/, '').trim() === command && !line.startsWith('Z'))
-    .length;
+  return pidsOf(command).length;
+}
+
+function killAll(command: string): void {
+  for (const pid of pidsOf(command)) process.kill(pid, 'SIGKILL');
 }
 
 const isMarker = (entry: string): boolean => /^FJR_EXEC=[0-9a-f]{32}$/.test(entry);
@@ -310,23 +318,24 @@ it('settles soon when a child in the background keeps the output open, and lets 
   expect(await handle.result).toEqual({ kind: 'exited', code: 0 });
   expect(performance.now() - begun).toBeLessThan(5000);
   expect([handle.output.stdout, count('sleep 600.25')]).toEqual(['early\n', 1]);
-  execFileSync('pkill', ['-f', '-x', 'sleep 600.25']);
+  killAll('sleep 600.25');
 });
+
+const noisy = 'head -c 60000 /dev/zero; (while :; do echo x; sleep 0.01; done) & exit 9';
 
 it('takes all that was written before the end, also with a slow sink and a child in the background', async () => {
   let bytes = 0;
-  const handle = shell('head -c 60000 /dev/zero; (while :; do echo x; sleep 0.01; done) & exit 9', {
+  const handle = shell(noisy, {
     stdout: async (chunk) => {
       bytes += chunk.length;
       await new Promise((resolve) => void setTimeout(resolve, 20));
     },
-    env: { PATH, WORD: 'noisy-child' },
   });
   const begun = performance.now();
   expect(await handle.result).toEqual({ kind: 'exited', code: 9 });
   expect(performance.now() - begun).toBeLessThan(8000);
   expect(bytes).toBeGreaterThanOrEqual(60_000);
-  execFileSync('pkill', ['-f', 'while :; do echo x; sleep 0.01']);
+  killAll(`/bin/sh -c ${noisy}`);
 });
 
 it('does not stop a child in the background by closing its output', async () => {
@@ -427,12 +436,15 @@ it('says stopped, and not how, when the process ends by itself in its grace', as
   expect(performance.now() - begun).toBeLessThan(20_000);
 });
 
+const unkind = `trap '' TERM; echo ready >&2; while :; do sleep 606.5 & wait; done`;
+
 it('counts who survives when no stage kills', async () => {
-  const { result } = await stopped(`trap '' TERM; echo ready >&2; while :; do sleep 606.5 & wait; done`, {
+  const { result } = await stopped(unkind, {
     stop: [{ signal: 'SIGTERM', graceMs: 300 }],
   });
   expect(result.kind === 'stopped' && result.survivors).toBeGreaterThan(0);
-  execFileSync('pkill', ['-KILL', '-f', '606.5']);
+  killAll(`/bin/sh -c ${unkind}`);
+  killAll('sleep 606.5');
 });
 
 it('stops although the sink never takes anything', async () => {
