@@ -27,6 +27,17 @@ const ownPlace =
 const addonFinder =
   /\brequire\(\s*["'](?:bindings|node-gyp-build|node-pre-gyp|@mapbox\/node-pre-gyp|nan-bindings)["']\s*\)/;
 
+/** Findings that were looked into: `package file`, and why a runner does not need what is read there. */
+export const harmless: ReadonlyMap<string, string> = new Map([
+  [
+    'ssh2 lib/protocol/crypto/poly1305.js',
+    'its WebAssembly is in the module itself; the folder is kept for a loader that is not used',
+  ],
+  ['ssh2 lib/agent.js', 'a helper for the Pageant agent of Windows, which a runner does not talk to'],
+  ['@grpc/grpc-js build/src/channelz.js', 'read when a server offers its own statistics, which a runner does not'],
+  ['@grpc/grpc-js build/src/orca.js', 'read when a server reports its load, which a runner does not'],
+]);
+
 /**
  * Looks through what was bundled for modules that read files beside themselves. A heuristic on text: it finds the usual
  * ways, and says where, so that somebody can look. Remembered per set of files.
@@ -42,10 +53,11 @@ export async function findHazards(
     const found = findInText(texts[index] ?? '');
     return found === undefined ? [] : [{ file, ...found }];
   });
-  const key = keyOf('hazards-1', suspects);
+  const key = keyOf('hazards-1', suspects, [...harmless.keys()]);
   const known = schema.safeParse(await store.readJson('hazards', key));
   if (known.success) return known.data.map((one) => ({ ...one, target: one.target }));
-  const hazards = await Promise.all(suspects.map(describe));
+  const found = await Promise.all(suspects.map(describe));
+  const hazards = found.filter((one) => !harmless.has(`${one.packageTitle.replace(/@[^@]*$/, '')} ${one.file}`));
   await store.writeJson('hazards', key, hazards);
   return hazards;
 }
@@ -97,7 +109,7 @@ async function describe(suspect: {
 
 /** What is to be said about a hazard. */
 export function hazardError(hazard: Hazard): UserError {
-  const reads = hazard.target === undefined ? 'looks for files' : `reads ${hazard.target}`;
+  const reads = hazard.target === undefined || hazard.target === '' ? 'looks for files' : `reads ${hazard.target}`;
   return new UserError(
     'FRB502',
     `${hazard.packageTitle} ${hazard.file}:${hazard.line} ${reads} next to itself; inside one file that path does not exist`,
