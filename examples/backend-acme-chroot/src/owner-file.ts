@@ -8,16 +8,21 @@ export const ownerFileName = 'owner.json';
 /** How a folder's name starts until it has its own; the first letters of its boot follow. */
 export const unnamed = '.new-';
 
-const schema = z.object({
+/** Says whose an environment's folder is. It is there before the folder has its name. */
+export interface OwnerFile {
+  readonly runner: string;
+  readonly boot: string;
+  readonly expiresAt: number;
+  /** The runner's process: its id may be another's by now, its id and start together never are. */
+  readonly process: { readonly pid: number; readonly startedAt: string; readonly namespace: string };
+}
+
+const schema: z.ZodType<OwnerFile> = z.object({
   runner: z.string(),
   boot: z.string(),
   expiresAt: z.number(),
-  /** The runner's process: its id may be another's by now, its id and start together never are. */
   process: z.object({ pid: z.number(), startedAt: z.string(), namespace: z.string() }),
 });
-
-/** Says whose an environment's folder is. It is there before the folder has its name. */
-export type OwnerFile = z.infer<typeof schema>;
 
 /** The owner file of an environment that this process makes. */
 export async function ownerFile({ runner, boot }: Owner, expiresAt: number): Promise<OwnerFile> {
