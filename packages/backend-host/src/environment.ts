@@ -1,10 +1,12 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type {
   CallContext,
   Env,
   EnvironmentInfo,
+  ExecHandle,
   ExecutionEnvironment,
   Liveness,
   RemoveReport,
@@ -40,6 +42,9 @@ const orphanStages = [
   { signal: 'SIGKILL', graceMs: 0 },
 ] as const;
 
+/** How long a removal waits for commands that it ended to hand over their last output. */
+const runningBoundMs = 3000;
+
 /** A timer takes no longer time than this. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -51,7 +56,9 @@ export class HostEnvironment implements ExecutionEnvironment {
   readonly target: Target;
   readonly #parts: HostEnvironmentParts;
   readonly #pipes: PipeSource;
-  #ended: { readonly reason: 'expired' | 'stopped'; readonly text: string } | undefined;
+  readonly #ended = new AbortController();
+  #endedAs: 'expired' | 'stopped' | undefined;
+  readonly #running = new Set<Promise<unknown>>();
   #removal: Promise<RemoveReport> | undefined;
   #isRemoved = false;
   #timer: NodeJS.Timeout | undefined;
@@ -68,7 +75,8 @@ export class HostEnvironment implements ExecutionEnvironment {
   }
 
   readonly state = async (): Promise<Liveness> => {
-    if (this.#ended !== undefined) return { alive: false, reason: this.#ended.reason, detail: this.#ended.text };
+    if (this.#endedAs !== undefined)
+      return { alive: false, reason: this.#endedAs, detail: String(this.#ended.signal.reason) };
     if (isUsable(this.#parts.folders.root)) return { alive: true };
     return { alive: false, reason: 'unknown', detail: `its folder "${this.#parts.folders.root}" is gone` };
   };
@@ -92,15 +100,22 @@ export class HostEnvironment implements ExecutionEnvironment {
 
   #makeTarget(home: string): Target {
     const { marker, name, cleanEnv } = this.#parts;
-    const place = { name, marker, pipes: this.#pipes, endedBecause: () => this.#ended?.text };
+    const place = { name, marker, pipes: this.#pipes, ended: this.#ended.signal };
     return {
       baseEnv: baseEnv(cleanEnv, this.#parts, home),
-      exec: (request, ctx) => runExec(place, request, ctx),
+      exec: (request, ctx) => this.#track(runExec(place, request, ctx)),
       copyIn,
       copyOut,
       // The runner and the job see the same disk.
       sharedPath: (given) => (path.isAbsolute(given) ? given : undefined),
     };
+  }
+
+  #track(handle: ExecHandle): ExecHandle {
+    const forget = (): boolean => this.#running.delete(settled);
+    const settled: Promise<unknown> = handle.result.then(forget, forget);
+    this.#running.add(settled);
+    return handle;
   }
 
   #setTimer(): void {
@@ -116,7 +131,8 @@ export class HostEnvironment implements ExecutionEnvironment {
 
   async #removeNow(reason: 'expired' | 'stopped', text: string): Promise<RemoveReport> {
     if (this.#isRemoved) return { removed: [], leaked: [] };
-    this.#ended ??= { reason, text };
+    this.#endedAs ??= reason;
+    this.#ended.abort(text);
     clearTimeout(this.#timer);
     this.#removal ??= this.#removeParts().finally(() => {
       this.#removal = undefined;
@@ -127,6 +143,11 @@ export class HostEnvironment implements ExecutionEnvironment {
   async #removeParts(): Promise<RemoveReport> {
     const { folders, marker, table, onRemoved } = this.#parts;
     await this.#pipes.close();
+    if (this.#running.size > 0) {
+      // One that was just about to start is not in the first list; that it ended, its own stop tells.
+      await endProcesses({ marker, stages: orphanStages, table });
+      await Promise.race([Promise.allSettled(this.#running), pause(runningBoundMs, undefined, { ref: false })]);
+    }
     const report = await removeEnvironment({ root: folders.root, marker, table });
     if (report.leaked.length > 0) return report;
     this.#isRemoved = true;

@@ -12,33 +12,40 @@ export interface ExecPlace {
   readonly name: string;
   readonly marker: Marker;
   readonly pipes: PipeSource;
-  /** Why the environment is no more, once it is no more. */
-  readonly endedBecause: () => string | undefined;
+  /** Aborts when the environment is no more; its reason is a text that says why. */
+  readonly ended: AbortSignal;
 }
 
 /** Starts one process of a job and tells when it starts and ends. */
 export function runExec(place: ExecPlace, request: ExecRequest, ctx: CallContext): ExecHandle {
-  const before = place.endedBecause();
-  if (before !== undefined) return { result: Promise.reject(lost(place, before)), signal: async () => {} };
+  if (place.ended.aborted) return { result: Promise.reject(lost(place)), signal: async () => {} };
   const tell = (type: 'exec.start' | 'exec.end'): void =>
     ctx.emit({ type, at: Date.now(), environment: place.name, attributes: {} });
   tell('exec.start');
-  const handle = startProcessGroup(request, { signal: ctx.signal, markers: place.marker.env, pipes: place.pipes });
-  return { ...handle, result: finish(place, handle.result, () => tell('exec.end')) };
+  // Also ends with the environment, so that no process starts while the environment is being removed.
+  const signal = AbortSignal.any([ctx.signal, place.ended]);
+  const handle = startProcessGroup(request, { signal, markers: place.marker.env, pipes: place.pipes });
+  return { ...handle, result: finish(place, handle.result, ctx, () => tell('exec.end')) };
 }
 
-async function finish(place: ExecPlace, result: Promise<ExecResult>, tellEnd: () => void): Promise<ExecResult> {
+async function finish(
+  place: ExecPlace,
+  result: Promise<ExecResult>,
+  ctx: CallContext,
+  tellEnd: () => void,
+): Promise<ExecResult> {
   try {
     const ended = await result;
-    const because = place.endedBecause();
     // We killed it ourselves, so how it ended says nothing about the command.
-    if (because !== undefined && ended.kind === 'signaled') throw lost(place, because);
+    if (place.ended.aborted && !ctx.signal.aborted && ended.kind !== 'exited') throw lost(place);
     return ended;
   } finally {
     tellEnd();
   }
 }
 
-function lost(place: ExecPlace, because: string): BackendError {
-  return new BackendError('lost', `environment "${place.name}" is no more: ${because}`, { resource: place.name });
+function lost(place: ExecPlace): BackendError {
+  return new BackendError('lost', `environment "${place.name}" is no more: ${String(place.ended.reason)}`, {
+    resource: place.name,
+  });
 }

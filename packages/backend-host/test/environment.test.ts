@@ -148,6 +148,16 @@ it('removes while a command runs, which then is lost', async () => {
   expect(await codeOf(sh(environment, 'true'))).toBe('lost');
 });
 
+it('lets no process start while it is removed', async () => {
+  for (let round = 0; round < 8; round++) {
+    const environment = await host.create(`job-${round}`);
+    const failed = codeOf(sh(environment, 'exec setsid sleep 705.5'));
+    for (let turn = 0; turn < round; turn++) await new Promise((resolve) => void setImmediate(resolve));
+    expect(await environment.remove(callContext())).toMatchObject({ leaked: [] });
+    expect([await failed, countProcesses('sleep 705.5')]).toEqual(['lost', 0]);
+  }
+});
+
 it('removes twice, at once and after disposal', async () => {
   const environment = await host.create('job-1');
   const reports = await Promise.all([environment.remove(callContext()), environment.remove(callContext())]);

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
 import { chmod, link, lstat, lutimes, mkdir, open, realpath, rmdir, symlink, unlink, utimes } from 'node:fs/promises';
 import path from 'node:path';
-import { BackendError, isBackendError } from '@forgejo-runner/core';
+import { BackendError } from '@forgejo-runner/core';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { cancelled, errnoOf, fileError } from './file-errors.ts';
-import { Gate } from './gate.ts';
 import { safeParts } from './safe-path.ts';
+import { archiveError, feedArchive, firstFailure } from './tar-feed.ts';
 
 /** A tar stream and where its entries go. */
 export interface UnpackRequest {
@@ -27,7 +27,6 @@ interface Unpacking {
 
 // A cache may be dropped at any time; a hostile archive must not make it grow for ever.
 const checkedLimit = 20_000;
-const endMarkerBytes = 1024;
 
 /**
  * Unpacks a tar stream below a folder, and nothing beside it. Merges into folders that are there, replaces files and
@@ -51,7 +50,7 @@ export async function unpackTar(request: UnpackRequest, signal: AbortSignal): Pr
   const stop = firstFailure(reader);
   const onAbort = (): void => stop.because(cancelled('unpacking'));
   signal.addEventListener('abort', onAbort, { once: true });
-  const feeding = feed(request.tar, reader, stop);
+  const feeding = feedArchive(request.tar, reader, stop);
   try {
     for await (const entry of reader) await unpackEntry(unpacking, entry);
     await finishFolders(unpacking);
@@ -64,25 +63,6 @@ export async function unpackTar(request: UnpackRequest, signal: AbortSignal): Pr
   if (stop.failure !== undefined) throw archiveError(stop.failure.error);
 }
 
-interface Stop {
-  readonly because: (error: unknown) => void;
-  failure: { readonly error: unknown } | undefined;
-}
-
-/** Stream, archive and signal can each end the work; ending it makes the others fail too, so the first one counts. */
-function firstFailure(reader: Extract): Stop {
-  const stop: Stop = {
-    failure: undefined,
-    because: (error) => {
-      stop.failure ??= { error };
-      // With an error: a reader that is destroyed without one never answers its iterator again.
-      reader.destroy(error instanceof Error ? error : new Error(String(error)));
-    },
-  };
-  reader.on('error', (error) => stop.because(error));
-  return stop;
-}
-
 async function openRoot(dest: string): Promise<string> {
   try {
     await mkdir(dest, { recursive: true });
@@ -90,59 +70,6 @@ async function openRoot(dest: string): Promise<string> {
   } catch (error) {
     throw fileError(error, 'make the folder', dest);
   }
-}
-
-/** Hands the stream to the reader, as fast as the reader takes it, and stops when the reader is gone. */
-async function feed(tar: AsyncIterable<Uint8Array>, reader: Extract, stop: Stop): Promise<void> {
-  const closed = new Gate();
-  reader.once('close', () => closed.open());
-  const tail = new EndMarker();
-  try {
-    const iterator = tar[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await closed.orOpen(iterator.next());
-      if (next === undefined) {
-        // Not awaited: a generator that waits for its own source answers only after that.
-        iterator.return?.().then(undefined, () => {});
-        return;
-      }
-      if (next.done === true) break;
-      tail.take(next.value);
-      const isFull = !reader.write(next.value);
-      if (isFull) await closed.orOpen(new Promise<void>((resolve) => void reader.once('drain', resolve)));
-    }
-    if (!tail.isComplete) throw damaged('it ends early');
-    reader.end(null);
-  } catch (error) {
-    stop.because(error);
-  }
-}
-
-/** Two blocks of zeros end an archive. Without them the stream was cut, perhaps between two entries. */
-class EndMarker {
-  #zeros = 0;
-
-  take(chunk: Uint8Array): void {
-    let at = chunk.length;
-    while (at > 0 && chunk.length - at < endMarkerBytes && chunk[at - 1] === 0) at--;
-    this.#zeros = at === 0 ? this.#zeros + chunk.length : chunk.length - at;
-  }
-
-  get isComplete(): boolean {
-    return this.#zeros >= endMarkerBytes;
-  }
-}
-
-function damaged(found: string): BackendError {
-  return new BackendError('plan', `expected a tar archive, found a damaged one: ${found}`, { hint: 'pack it again' });
-}
-
-function archiveError(error: unknown): unknown {
-  if (isBackendError(error) || !(error instanceof Error)) return error;
-  const isTarStreams = /^(?:Unexpected end of data|Invalid (?:tar )?header|Header exceeds max size)/.test(
-    error.message,
-  );
-  return isTarStreams ? damaged(error.message) : error;
 }
 
 async function unpackEntry(unpacking: Unpacking, entry: Entry): Promise<void> {
