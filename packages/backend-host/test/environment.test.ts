@@ -151,7 +151,7 @@ it('removes while a command runs, which then is lost', async () => {
 it('lets no process start while it is removed', async () => {
   for (let round = 0; round < 8; round++) {
     const environment = await host.create(`job-${round}`);
-    const failed = codeOf(sh(environment, 'exec setsid sleep 705.5'));
+    const failed = codeOf(sh(environment, 'setsid sleep 705.5 & sleep 705.5'));
     for (let turn = 0; turn < round; turn++) await new Promise((resolve) => void setImmediate(resolve));
     expect(await environment.remove(callContext())).toMatchObject({ leaked: [] });
     expect([await failed, countProcesses('sleep 705.5')]).toEqual(['lost', 0]);
