@@ -94,7 +94,7 @@ it('runs processes and copies files for real, and removes everything', async () 
   const out: Uint8Array[] = [];
   for await (const chunk of environment.target!.copyOut({ src: `${workspace}/file` }, callContext())) out.push(chunk);
   expect(Buffer.concat(out).toString('latin1')).toContain('content');
-  expect(await readFile(environment.target!.sharedPath!(`${workspace}/file`), 'utf8')).toBe('content');
+  expect(environment.target!.sharedPath!(`${workspace}/file`)).toBe(`${workspace}/file`);
   await run(environment, 'sleep 600 > /dev/null 2>&1 & echo $! > pid');
   const pid = Number(await readFile(`${workspace}/pid`, 'utf8'));
   expect(await environment.remove(callContext())).toEqual({ removed: ['env'], leaked: [] });

@@ -1,0 +1,66 @@
+import { availableParallelism } from 'node:os';
+import { checkWorkflowRun, loadWorkflowCases, type TempFolder, type WorkflowCase } from '@forgejo-runner/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type BuiltRunner, buildRunner } from './built-runner.ts';
+import { isOnPath, pathWithout, runCase } from './run-exec.ts';
+import { turnstile } from './turnstile.ts';
+
+/** Cases that ask for more than the runner does yet. When one comes out right, its line here fails the test. */
+const notYet: ReadonlyMap<string, string> = new Map([
+  ['expressions/unclosed', 'expressions are read when their step runs'],
+  ['expressions/unknown-context', 'expressions are read when their step runs'],
+  ['expressions/unknown-function', 'expressions are read when their step runs'],
+  ['refuse/docker-step', 'the refusal does not name the step'],
+  ['refuse/everything-at-once', 'the refusal does not name the step'],
+  ['refuse/unknown-key', 'exec reads workflows without the strict check'],
+]);
+
+const path = process.env['PATH'] ?? '';
+const cases = loadWorkflowCases();
+const missing = await missingNeeds();
+const pass = turnstile(availableParallelism());
+let runner: BuiltRunner;
+let withoutBash: TempFolder;
+
+beforeAll(async () => {
+  runner = await buildRunner();
+  withoutBash = await pathWithout(['bash'], path);
+});
+
+afterAll(async () => {
+  await runner[Symbol.asyncDispose]();
+  await withoutBash[Symbol.asyncDispose]();
+});
+
+describe.concurrent('a built runner, on the machine itself', () => {
+  it.for(cases.filter((one) => !notYet.has(one.name)))('$name: $title', async (one, { skip }) => {
+    const lacks = one.needs.filter((need) => missing.has(need));
+    skip(lacks.length > 0, `needs ${lacks.join(', ')}`);
+    expect(await problemsOf(one)).toEqual([]);
+  });
+  it.fails.for(cases.filter((one) => notYet.has(one.name)))('$name: $title', async (one) => {
+    expect(await problemsOf(one)).toEqual([]);
+  });
+});
+
+it('knows the cases that it does not expect to come out right', () => {
+  const names = cases.map((one) => one.name);
+  expect([...notYet.keys()].filter((name) => !names.includes(name))).toEqual([]);
+});
+
+function problemsOf(one: WorkflowCase): Promise<readonly string[]> {
+  return pass(async () => {
+    const where = one.needs.includes('no-bash') ? withoutBash.path : path;
+    const observed = await runCase(one, { runner: runner.command, backend: 'host', path: where });
+    return checkWorkflowRun(one.expect, observed);
+  });
+}
+
+/** What a machine of a user may lack. In CI everything has to be there. */
+async function missingNeeds(): Promise<ReadonlySet<string>> {
+  const lacking = new Set<string>();
+  if (process.env['CI'] !== undefined) return lacking;
+  for (const name of ['bash', 'python']) if (!(await isOnPath(name, path))) lacking.add(name);
+  if (process.platform === 'win32') lacking.add('posix');
+  return lacking;
+}
