@@ -4,6 +4,7 @@ import {
   lstat,
   mkdir,
   mkdtemp,
+  readdir,
   readFile,
   readlink,
   rm,
@@ -204,3 +205,18 @@ async function read(file: string, like: Tree): Promise<Tree> {
   for (const [name, child] of Object.entries(like)) found.push([name, await read(path.join(file, name), child)]);
   return Object.fromEntries(found);
 }
+
+it('takes only what is accepted, and nothing below a folder that is not', async () => {
+  await mkdir(at('in', 'kept', 'deep'), { recursive: true });
+  await mkdir(at('in', 'left'), { recursive: true });
+  for (const file of ['a', 'b', 'kept/c', 'kept/deep/d', 'left/kept']) await writeFile(at('in', file), file);
+  const accept = (name: string): boolean => name !== 'b' && name !== 'left';
+  await unpackTar({ tar: packTar({ src: at('in'), name: '.', accept }, never), dest: at('out') }, never);
+  expect((await readdir(at('out'), { recursive: true })).toSorted()).toEqual([
+    'a',
+    'kept',
+    'kept/c',
+    'kept/deep',
+    'kept/deep/d',
+  ]);
+});
