@@ -13,7 +13,7 @@ import type { EventSink } from './events.ts';
 import { makeBuildInfo } from './evidence/build-info.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { findInstallation } from './resolve/installation.ts';
-import type { Resolution } from './resolve/resolution.ts';
+import type { Resolution } from './resolve/resolved-package.ts';
 import { inCache } from './store/disk-problem.ts';
 import { defaultCacheDir, openStore } from './store/store.ts';
 import { openTempFolder } from './store/temp-folder.ts';

@@ -1,5 +1,5 @@
 import type { Message } from 'esbuild';
-import type { ResolvedBackend } from '../resolve/resolution.ts';
+import type { ResolvedBackend } from '../resolve/resolved-package.ts';
 import { UserError } from '../user-error.ts';
 import { packageAround } from './one-core.ts';
 

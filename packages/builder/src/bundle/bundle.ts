@@ -2,7 +2,7 @@ import path from 'node:path';
 import esbuild, { type BuildFailure, type BuildOptions, type BuildResult, type Message, type Plugin } from 'esbuild';
 import { judgeCoreCopies, requireOneCore } from '../check/core-copies.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { Resolution } from '../resolve/resolution.ts';
+import type { Resolution } from '../resolve/resolved-package.ts';
 import type { Store } from '../store/store.ts';
 import { throwAll, UserError } from '../user-error.ts';
 import { droppedImports, translateBundleErrors } from './bundle-errors.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
 import semver from 'semver';
 import { coreName } from '../resolve/installation.ts';
-import type { ResolvedPackage, Resolution } from '../resolve/resolution.ts';
+import type { ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
 
 /** A copy of the API, beside the one of the runner, that a package would have used. */
 export interface OtherCore {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
-import type { Resolution } from '../resolve/resolution.ts';
+import type { Resolution } from '../resolve/resolved-package.ts';
 import { packageFilter } from './one-core.ts';
 import { sourceCondition } from './source-condition.ts';
 

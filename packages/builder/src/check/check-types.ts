@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { errorCodes } from '../error-codes.ts';
 import { backendModules } from '../entry/attribution.ts';
-import type { ResolvedBackend, Resolution } from '../resolve/resolution.ts';
+import type { ResolvedBackend, Resolution } from '../resolve/resolved-package.ts';
 import { keyOf, type Store } from '../store/store.ts';
 import { throwAll, UserError } from '../user-error.ts';
 import type { CheckRequest, CheckSubject, Verdict } from './check-source.ts';

@@ -1,6 +1,6 @@
 import type { OtherCore } from '../bundle/one-core.ts';
 import { coreName } from '../resolve/installation.ts';
-import type { ResolvedPackage } from '../resolve/resolution.ts';
+import type { ResolvedPackage } from '../resolve/resolved-package.ts';
 import { UserError } from '../user-error.ts';
 
 /** What is to be said about copies of the API beside the runner's. */

@@ -1,4 +1,4 @@
-import type { ResolvedBackend } from '../resolve/resolution.ts';
+import type { ResolvedBackend } from '../resolve/resolved-package.ts';
 import { UserError } from '../user-error.ts';
 
 /** Backends that two packages declare, an error for each id. */

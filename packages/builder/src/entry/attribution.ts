@@ -1,4 +1,4 @@
-import type { ResolvedBackend } from '../resolve/resolution.ts';
+import type { ResolvedBackend } from '../resolve/resolved-package.ts';
 
 /** The generated modules that import one backend between a beginning and an end, so that it is known who registered. */
 export interface BackendModule {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SourceFile, SyntaxKind } from 'ts-morph';
 import { z } from 'zod';
-import type { Resolution } from '../resolve/resolution.ts';
+import type { Resolution } from '../resolve/resolved-package.ts';
 import { keyOf, type Store } from '../store/store.ts';
 import { type BackendModule, backendModules } from './attribution.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Resolution } from '../resolve/resolution.ts';
+import type { Resolution } from '../resolve/resolved-package.ts';
 import type { EntryFiles } from './entry-source.ts';
 
 /**

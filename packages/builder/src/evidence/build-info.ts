@@ -1,6 +1,6 @@
 import esbuild from 'esbuild';
 import type { Installation } from '../resolve/installation.ts';
-import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolution.ts';
+import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
 
 /** What a built runner knows about itself: the same bytes for the same inputs, so no time, no place, no path. */
 export interface BuildInfo {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { ResolvedBackend } from '../resolve/resolution.ts';
+import type { ResolvedBackend } from '../resolve/resolved-package.ts';
 import { runChild } from '../run-child.ts';
 import { listExports } from './list-exports.ts';
 import { shown, throwAll, UserError } from '../user-error.ts';

@@ -20,7 +20,7 @@ const passed = [
   'TMPDIR', 'TEMP', 'TMP', 'LANG', 'LC_ALL', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'SSH_AUTH_SOCK', 'GIT_SSH_COMMAND', 'GIT_SSH',
   'GIT_CONFIG_GLOBAL', 'GIT_CONFIG_NOSYSTEM', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy',
   'no_proxy', 'ALL_PROXY', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NPM_TOKEN', 'NODE_AUTH_TOKEN',
-]; // biome-ignore format: a list is read more easily in a block
+];
 
 const secretKey = /(?:_authtoken|_auth|_password|:certfile|:keyfile|^key|^otp)$/i;
 

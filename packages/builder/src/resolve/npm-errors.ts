@@ -6,7 +6,7 @@ const networkCodes = new Set([
   'ERR_SOCKET_TIMEOUT', 'FETCH_ERROR', 'EIDLETIMEOUT', 'ECONNECTIONTIMEOUT', 'ERESPONSETIMEOUT',
   'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED',
   'E500', 'E502', 'E503', 'E504',
-]); // biome-ignore format: a list is read more easily in a block
+]);
 
 /**
  * Says in our words what npm failed at. `wanted` is the package that was asked for; npm names another one when a

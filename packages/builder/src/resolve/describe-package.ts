@@ -1,0 +1,71 @@
+import type { PackageSpec } from '../manifest/package-spec.ts';
+import type { Store } from '../store/store.ts';
+import { quoted, UserError } from '../user-error.ts';
+import { requireCompatible } from './compatibility.ts';
+import type { Installation } from './installation.ts';
+import type { Npm } from './npm.ts';
+import { type PackageField, readPackageField } from './package-field.ts';
+import type { PackageJson } from './package-json.ts';
+import { findVersionForApi } from './registry-view.ts';
+import type { ResolvedBackend, ResolvedPackage } from './resolved-package.ts';
+
+/** What resolving needs beside the manifest. */
+export interface ResolveContext {
+  readonly installation: Installation;
+  readonly store: Store;
+  readonly npm: Npm;
+  /** The folder that the user stands in. */
+  readonly cwd: string;
+}
+
+/** A package that was asked for. */
+export interface Wanted {
+  readonly spec: PackageSpec;
+  readonly isBackend: boolean;
+}
+
+/** Where a package was found, and what it says about itself. */
+export interface Found {
+  readonly dir: string;
+  readonly packageJson: PackageJson;
+  readonly source: ResolvedPackage['source'];
+  readonly spec?: string;
+  readonly integrity?: string;
+}
+
+/** Says what was found, as a backend where it has to be one. @throws UserError `FRB203`, `FRB301` to `FRB303`, `FRB401`, `FRB408` */
+export async function describePackage(
+  entry: Wanted,
+  found: Found,
+  context: ResolveContext,
+  signal: AbortSignal,
+): Promise<ResolvedPackage> {
+  const { packageJson, ...place } = found;
+  const { name, version } = packageJson;
+  if (entry.spec.name !== undefined && entry.spec.name !== name) {
+    throw new UserError('FRB203', `${quoted(entry.spec.text)}: expected package ${entry.spec.name}, found ${name}`);
+  }
+  const resolved: ResolvedPackage = { name, version, ...place };
+  if (!entry.isBackend) return resolved;
+  const field = await checkedField(packageJson, entry.spec.kind === 'registry', context, signal);
+  const isSideEffectFree = packageJson.sideEffects !== undefined && packageJson.sideEffects !== true;
+  const backend: ResolvedBackend = { ...resolved, field, isSideEffectFree };
+  return backend;
+}
+
+/** The field of a package that can be in this runner. */
+export async function checkedField(
+  packageJson: Pick<PackageJson, 'name' | 'version' | 'dependencies' | 'peerDependencies' | 'forgejoRunner'>,
+  isInRegistry: boolean,
+  context: ResolveContext,
+  signal: AbortSignal,
+): Promise<PackageField> {
+  const { name, version, dependencies, peerDependencies } = packageJson;
+  const field = readPackageField(packageJson.forgejoRunner, `${name}@${version}`);
+  await requireCompatible(
+    { name, version, field, dependencies, peerDependencies },
+    context.installation.version,
+    (of, api) => (isInRegistry ? findVersionForApi(of, api, context.npm, signal) : Promise.resolve(undefined)),
+  );
+  return field;
+}
