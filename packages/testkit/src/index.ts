@@ -22,3 +22,4 @@ export {
   type ReferenceOptions,
 } from './reference-backend.ts';
 export type { FaultCode, MissingMethod, ReferenceFaults } from './reference-faults.ts';
+export { type GitRequest, type GitServer, type GitServerOptions, startGitServer } from './git-server.ts';
