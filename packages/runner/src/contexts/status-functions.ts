@@ -22,8 +22,7 @@ function when(isTrue: boolean): ScopeFunction {
  * The status that the jobs before a job give it. A job that was skipped stops those that need it, as a failed one
  * does, but is no failure.
  */
-export function statusOfNeeds(results: readonly JobResult[], isRunCancelled: boolean): Status {
-  if (isRunCancelled) return 'cancelled';
+export function statusOfNeeds(results: readonly JobResult[]): Status {
   if (results.includes('failure')) return 'failure';
   if (results.includes('cancelled')) return 'cancelled';
   if (results.includes('skipped')) return 'skipped';

@@ -31,7 +31,6 @@ const fromContext: readonly string[] = [
   'run_number',
   'server_url',
   'sha',
-  'token',
   'triggering_actor',
   'workflow',
   'workflow_ref',
@@ -44,14 +43,32 @@ const fromContext: readonly string[] = [
   'step_summary',
 ];
 
-/** What every step sees beside what its workflow sets: the `github` context, the machine, and the usual markers. */
+/**
+ * What a step sees unless somebody sets it otherwise. GitHub documents that `CI` may be replaced, and on GitHub the
+ * token is no variable at all before a workflow makes it one: handing steps another one is common.
+ */
+export function replaceableVariables(github: ValueMap): ReadonlyMap<string, string> {
+  const token = toText(findProperty(github, 'token') ?? null);
+  return new Map([
+    ['CI', 'true'],
+    // Tells actions that this is no machine of GitHub's; the Go runner sets it as well.
+    ['ACT', 'true'],
+    ...(token === ''
+      ? []
+      : ([
+          ['GITHUB_TOKEN', token],
+          ['FORGEJO_TOKEN', token],
+        ] as const)),
+  ]);
+}
+
+/** What every step sees and only a step's own `env` replaces: the `github` context, the machine, and markers. */
 export function baseVariables(
   github: ValueMap,
   info: EnvironmentInfo,
   runner: RunnerFacts,
 ): ReadonlyMap<string, string> {
   const variables = new Map<string, string>([
-    ['CI', 'true'],
     ['GITHUB_ACTIONS', 'true'],
     ['FORGEJO_ACTIONS', 'true'],
     ['FORGEJO_ACTIONS_RUNNER_VERSION', runner.version],

@@ -1,4 +1,5 @@
 import type { BackendEvent, CallContext, Logger, OutputSink } from '@forgejo-runner/core';
+import { startTimeLimit } from './time-limit.ts';
 
 /** What a call to a backend is made with. */
 export interface CallOptions {
@@ -16,9 +17,8 @@ export interface CallOptions {
  */
 export function openCall(options: CallOptions): CallContext & Disposable {
   const deadline = new AbortController();
-  const timer = setTimeout(
-    () => deadline.abort(new DOMException(`no answer within ${options.timeoutMs} ms`, 'TimeoutError')),
-    Math.min(options.timeoutMs, maxTimerMs),
+  const limit = startTimeLimit(options.timeoutMs, () =>
+    deadline.abort(new DOMException(`no answer within ${options.timeoutMs} ms`, 'TimeoutError')),
   );
   return {
     signal: AbortSignal.any([options.signal, deadline.signal]),
@@ -26,11 +26,8 @@ export function openCall(options: CallOptions): CallContext & Disposable {
     log: options.log,
     progress: options.progress ?? ignore,
     emit: options.emit ?? ignore,
-    [Symbol.dispose]: () => clearTimeout(timer),
+    [Symbol.dispose]: () => limit[Symbol.dispose](),
   };
 }
-
-/** Longer timers fire at once in Node. */
-const maxTimerMs = 2 ** 31 - 1;
 
 function ignore(): void {}

@@ -16,7 +16,8 @@ export function resolveInside(info: EnvironmentInfo, path: string): string {
 export function isBelow(info: EnvironmentInfo, folder: string, path: string): boolean {
   const style = info.pathStyle === 'win32' ? win32 : posix;
   const relative = style.relative(folder, path);
-  return relative === '' || (!relative.startsWith('..') && !style.isAbsolute(relative));
+  // A name may begin with two dots.
+  return relative !== '..' && !relative.startsWith(`..${style.sep}`) && !style.isAbsolute(relative);
 }
 
 /** File in which steps find the payload of the event. */
@@ -24,7 +25,7 @@ export function eventPath(info: EnvironmentInfo): string {
   return joinInside(info, info.paths.runner, 'event.json');
 }
 
-/** The runner's own folder for one step. `key` is unique in the job. */
+/** The runner's own folder for one step. `key` is unique in the job, and short. */
 export function stepFolder(info: EnvironmentInfo, key: string): string {
   return joinInside(info, info.paths.runner, 'steps', key);
 }

@@ -1,5 +1,6 @@
 import { isBackendError, type CallContext, type Target } from '@forgejo-runner/core';
 import { type Extract, extract, pack } from 'tar-stream';
+import { quoted, UserError } from '../user-error.ts';
 
 /** A small file of the runner's own, by its path below the folder it goes to. */
 export interface SmallFile {
@@ -25,10 +26,10 @@ export async function writeFiles(
 }
 
 /**
- * Reads the regular files directly below a folder of a target. Whatever else a step put there, such as a symlink to a
- * file of somebody else, is left out.
+ * Reads the files directly below a folder of a target; none where there is no such folder. Folders in it are left out.
  *
- * @throws BackendError `plan` when there is more than `maxBytes`.
+ * @throws UserError `FRR102` when there is more than `maxBytes`, or a symlink in place of a file or of the folder: what
+ * it leads to may be somebody else's.
  */
 export async function readFiles(
   target: Target,
@@ -37,20 +38,19 @@ export async function readFiles(
   ctx: CallContext,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
-  const archive = extract();
-  const feed = feedArchive(archive, target.copyOut({ src: folder, maxBytes }, ctx));
-  for await (const entry of archive) {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
-    const [, name, ...deeper] = entry.header.name.split('/');
-    if (entry.header.type === 'file' && name !== undefined && deeper.length === 0)
-      files.set(name, Buffer.concat(chunks));
-  }
-  await feed;
+  await readEntries(target, { src: folder, maxBytes }, ctx, async ([, name, ...deeper], { type }, content) => {
+    if (deeper.length > 0 || (name === undefined && type === 'directory')) return;
+    if (type !== 'file' || name === undefined) throw notRegular(name ?? folder, type);
+    files.set(name, await content());
+  });
   return files;
 }
 
-/** Reads one file of a target, or `undefined` where there is none. */
+/**
+ * Reads one file of a target, or `undefined` where there is none.
+ *
+ * @throws UserError `FRR102` for a larger one, and for what is no regular file.
+ */
 export async function readFile(
   target: Target,
   path: string,
@@ -58,20 +58,58 @@ export async function readFile(
   ctx: CallContext,
 ): Promise<Uint8Array | undefined> {
   let found: Uint8Array | undefined;
+  await readEntries(target, { src: path, maxBytes }, ctx, async (_names, { type }, content) => {
+    if (type !== 'file') throw notRegular(path, type);
+    found ??= await content();
+  });
+  return found;
+}
+
+type Entry = Extract extends AsyncIterable<infer One> ? One : never;
+
+type TakeEntry = (
+  names: readonly string[],
+  header: Entry['header'],
+  content: () => Promise<Uint8Array>,
+) => Promise<void>;
+
+/** Goes through what a target packs of a path. Nothing is there where the path is not. */
+async function readEntries(
+  target: Target,
+  request: { readonly src: string; readonly maxBytes: number },
+  ctx: CallContext,
+  take: TakeEntry,
+): Promise<void> {
   const archive = extract();
+  const feed = feedArchive(archive, target.copyOut(request, ctx));
   try {
-    const feed = feedArchive(archive, target.copyOut({ src: path, maxBytes }, ctx));
     for await (const entry of archive) {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
-      if (entry.header.type === 'file') found ??= Buffer.concat(chunks);
+      const names = entry.header.name.split('/').filter((name) => name !== '');
+      await take(names, entry.header, () => contentOf(entry));
+      entry.resume();
     }
     await feed;
   } catch (error) {
-    if (isBackendError(error) && error.code === 'not_found') return undefined;
+    if (isBackendError(error) && error.code === 'not_found') return;
+    if (isBackendError(error) && error.code === 'plan') throw tooLarge(request, error);
     throw error;
   }
-  return found;
+}
+
+async function contentOf(entry: Entry): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function notRegular(path: string, type: string | null | undefined): UserError {
+  const message = `expected ${quoted(path)} to be a regular file, found a ${type ?? 'thing of unknown kind'}`;
+  return new UserError('FRR102', { problems: [{ message }] });
+}
+
+function tooLarge({ src, maxBytes }: { readonly src: string; readonly maxBytes: number }, cause: unknown): UserError {
+  const message = `expected at most ${maxBytes} bytes in ${quoted(src)}, found more, or what cannot be read`;
+  return new UserError('FRR102', { problems: [{ message }], cause });
 }
 
 /**

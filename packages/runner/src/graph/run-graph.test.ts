@@ -20,6 +20,7 @@ function recorded(started: string[]) {
       instances: Array.from({ length: over.count ?? 1 }, (_, index) => ({
         run: (signal) => {
           const name = over.count === undefined ? id : `${id}-${index}`;
+          if (signal.aborted) return Promise.resolve({ result: 'cancelled', outputs: new Map() });
           started.push(name);
           return new Promise((resolve) => {
             const end = (result: JobResult): void => resolve({ result, outputs: new Map([['from', name]]) });

@@ -26,7 +26,10 @@ export interface GraphInstances {
   readonly instances: readonly GraphInstance[];
 }
 
-/** One instance of a job. `signal` aborts when the run is cancelled, or another instance failed and the job fails fast. */
+/**
+ * One instance of a job. `signal` aborts when the run is cancelled, or another instance failed and the job fails fast.
+ * One that did not start by then is called with a signal that aborted: it says so in its report and runs nothing.
+ */
 export interface GraphInstance {
   readonly run: (signal: AbortSignal) => Promise<InstanceResult>;
 }
@@ -88,7 +91,6 @@ async function runInstances(
     instances.map(async (instance) => {
       await using _parallel = await own.take();
       await using _slot = await slots.take();
-      if (stop.signal.aborted) return { result: 'cancelled', outputs: new Map() } satisfies InstanceResult;
       const finished = await instance.run(either);
       if (finished.result === 'failure' && failFast) stop.abort();
       return finished;

@@ -1,3 +1,5 @@
+import { startTimeLimit } from '../environment/time-limit.ts';
+
 /** Why a job was told to stop: somebody's wish, or a limit. */
 export interface CancelReason {
   readonly kind: 'cancelled' | 'timeout';
@@ -29,22 +31,20 @@ export function openJobSignals(limits: {
   const cancel = new AbortController();
   const grace = new AbortController();
   let reason: CancelReason | undefined;
-  let graceTimer: NodeJS.Timeout | undefined;
+  let graceLimit: Disposable | undefined;
 
   const end = (why: CancelReason): void => {
     if (reason !== undefined) return;
     reason = why;
-    graceTimer = setTimeout(() => grace.abort(), limits.graceMs);
+    graceLimit = startTimeLimit(limits.graceMs, () => grace.abort());
     cancel.abort(why);
   };
   const onCancel = (): void => end({ kind: 'cancelled', text: 'The job was cancelled' });
-  const timer = setTimeout(
-    () =>
-      end({
-        kind: 'timeout',
-        text: `The job ran longer than its limit of ${minutesText(limits.timeoutMs)} and was cancelled`,
-      }),
-    limits.timeoutMs,
+  const limit = startTimeLimit(limits.timeoutMs, () =>
+    end({
+      kind: 'timeout',
+      text: `The job ran longer than its limit of ${minutesText(limits.timeoutMs)} and was cancelled`,
+    }),
   );
   if (limits.signal.aborted) onCancel();
   else limits.signal.addEventListener('abort', onCancel, { once: true });
@@ -54,8 +54,8 @@ export function openJobSignals(limits: {
     grace: limits.hurry === undefined ? grace.signal : AbortSignal.any([grace.signal, limits.hurry]),
     reason: () => reason,
     [Symbol.dispose]: () => {
-      clearTimeout(timer);
-      clearTimeout(graceTimer);
+      limit[Symbol.dispose]();
+      graceLimit?.[Symbol.dispose]();
       limits.signal.removeEventListener('abort', onCancel);
     },
   };

@@ -1,5 +1,3 @@
-import type { JobResult } from '../report/job-report.ts';
-
 /** How a job stands, in the words of `job.status`. */
 export type JobStatus = 'success' | 'failure' | 'cancelled';
 
@@ -9,6 +7,8 @@ export class JobState {
   readonly env: Map<string, string>;
   /** Folders that steps put before the search path, the last one first. */
   readonly path: string[] = [];
+  /** Its machine or container is gone: no step can run any more. */
+  isEnvironmentLost = false;
   #hasFailed = false;
   readonly #isCancelled: () => boolean;
 
@@ -32,9 +32,5 @@ export class JobState {
     const present = this.path.indexOf(folder);
     if (present >= 0) this.path.splice(present, 1);
     this.path.unshift(folder);
-  }
-
-  result(): JobResult {
-    return this.status;
   }
 }

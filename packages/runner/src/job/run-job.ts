@@ -15,7 +15,7 @@ import type { Frame } from '../steps/frame.ts';
 import { runStep } from '../steps/run-step.ts';
 import { noCommands } from '../steps/step-commands.ts';
 import { outcomeOfError } from '../steps/step-result.ts';
-import { stepScope } from '../steps/step-run.ts';
+import { listScope } from '../steps/step-scope.ts';
 import { type JobSignals, openJobSignals } from './job-limits.ts';
 import { jobOutputs } from './job-outputs.ts';
 import type { JobRun } from './job-run.ts';
@@ -57,11 +57,25 @@ export async function runJob(planned: PlannedJob, runtime: JobRuntime): Promise<
     await setUp.close();
     return await runSteps(planned, place, runtime, signals);
   } catch (error) {
-    const { because } = outcomeOfError(error);
-    for (const line of signals.cancel.aborted ? [] : because) await setUp.line(`##[error]${line}`);
-    await setUp.close();
-    return { result: signals.cancel.aborted ? 'cancelled' : 'failure', outputs: new Map() };
+    return await endEarly(planned, error, setUp, signals);
   }
+}
+
+/** Ends a job whose steps never ran. */
+async function endEarly(
+  planned: PlannedJob,
+  error: unknown,
+  setUp: StepLog,
+  signals: JobSignals,
+): Promise<FinishedJob> {
+  const reason = signals.reason();
+  // What a backend says about being told to stop is no news beside the reason.
+  const { outcome, because } = outcomeOfError(error);
+  const rows = outcome === 'cancelled' || reason?.kind === 'cancelled' ? [] : because;
+  for (const line of [...(reason === undefined ? [] : [reason.text]), ...rows]) await setUp.line(`##[error]${line}`);
+  const result = reason === undefined ? await forgiven('failure', planned, setUp) : 'cancelled';
+  await setUp.close();
+  return { result, outputs: new Map() };
 }
 
 async function runSteps(
@@ -83,7 +97,13 @@ async function runSteps(
     shells: new ShellProbe(),
     eventPath: eventPath(place.info),
   };
-  const frame: Frame = { records: new Map(), status: () => state.status, fail: () => state.fail() };
+  const frame: Frame = {
+    records: new Map(),
+    status: () => state.status,
+    concluded: (conclusion) => {
+      if (conclusion === 'failure') state.fail();
+    },
+  };
   for (const step of planned.steps) await runStep(step, frame, job);
   return complete(frame, job, runtime);
 }
@@ -92,18 +112,19 @@ async function complete(frame: Frame, job: JobRun, runtime: JobRuntime): Promise
   const log = sectionLog(runtime, 'complete');
   const reason = job.signals.reason();
   if (reason !== undefined) await log.line(`##[error]${reason.text}`);
-  const [last] = job.planned.steps.slice(-1);
-  const scope = last === undefined ? undefined : stepScope(last, frame, job, new Map(), job.signals.grace);
-  const outputs =
-    scope === undefined
-      ? { values: new Map<string, Value>(), warnings: [] }
-      : await jobOutputs(job.planned.task.job, scope, (text) => job.masker.mask(text) !== text);
+  const scope = listScope(frame, job, job.signals.grace);
+  const outputs = await jobOutputs(job.planned.task.job, scope, (text) => job.masker.mask(text) !== text);
   for (const warning of outputs.warnings) await log.line(`##[warning]${warning}`);
-  const status = job.state.status;
-  const result: JobResult = status === 'failure' && job.planned.continueOnError ? 'success' : status;
-  if (result !== status) await log.line('The job failed, and continue-on-error lets the run go on');
+  const result = await forgiven(job.state.status, job.planned, log);
   await log.close();
   return { result, outputs: outputs.values };
+}
+
+/** The result of a job after its `continue-on-error`. */
+async function forgiven(result: JobResult, planned: PlannedJob, log: StepLog): Promise<JobResult> {
+  if (result !== 'failure' || !planned.continueOnError) return result;
+  await log.line('The job failed, and continue-on-error lets the run go on');
+  return 'success';
 }
 
 /** First rows of a job log: what runs where, and what the author should know. */

@@ -1,19 +1,18 @@
-import { planJob, jobName, type PlanInput } from '../plan/plan-job.ts';
-import { forgejoContexts } from '../contexts/forgejo-context.ts';
-import { plainContexts } from '../contexts/plain-contexts.ts';
 import { evaluateScalar, evaluateTree } from '../expressions/interpolate.ts';
 import type { Scope } from '../expressions/scope.ts';
-import type { Value, ValueMap } from '../expressions/values.ts';
+import type { ValueMap } from '../expressions/values.ts';
 import { expandMatrix } from '../graph/expand-matrix.ts';
 import { orderJobs } from '../graph/order-jobs.ts';
-import { type GraphInstances, type InstanceResult, type NeedsContext, runGraph } from '../graph/run-graph.ts';
+import { type GraphInstances, type NeedsContext, runGraph } from '../graph/run-graph.ts';
 import { type FinishedJob, type JobRuntime, runJob } from '../job/run-job.ts';
-import { isTrue } from '../plan/plan-job.ts';
+import { isTrue, jobName, jobScope, planJob, type PlanInput, whySkipped } from '../plan/plan-job.ts';
 import type { PlannedJob } from '../plan/planned-job.ts';
 import type { JobReport, JobResult } from '../report/job-report.ts';
 import { outcomeOfError } from '../steps/step-result.ts';
 import type { NeededJob, Task } from '../task/task.ts';
+import { quoted, UserError } from '../user-error.ts';
 import type { Job, Workflow } from '../workflow/model.ts';
+import type { YamlScalar } from '../workflow/yaml-node.ts';
 
 /** What is the same for every job of a local run: the server's part. */
 export interface RunSettings {
@@ -76,7 +75,7 @@ async function expandJob(
   context: NeedsContext,
   settings: RunSettings,
 ): Promise<GraphInstances> {
-  const base: Task = {
+  const task: Task = {
     id: job.id,
     attempt: 1,
     workflow,
@@ -89,43 +88,47 @@ async function expandJob(
     vars: settings.vars,
     ...context,
   };
+  const alone = (ended: EndedUnrun): GraphInstances => ({
+    failFast: true,
+    maxParallel: 1,
+    instances: [{ run: () => endUnrun(settings.openReport({ id: job.id, name: job.id }), ended, settings) }],
+  });
   try {
-    const scope = taskScope(base);
-    const matrix = job.strategy?.matrix === undefined ? undefined : await evaluateTree(job.strategy.matrix, scope);
-    const combinations = expandMatrix(matrix);
-    const failFast = job.strategy?.failFast === undefined ? true : await isTrue(job.strategy.failFast, scope);
-    const maxParallel = await positive(job.strategy?.maxParallel, scope, combinations.length);
-    return {
-      failFast,
-      maxParallel,
-      instances: combinations.map((combination, jobIndex) => {
-        const strategy = { failFast, maxParallel, jobIndex, jobTotal: combinations.length };
-        const id = combinations.length === 1 ? job.id : `${job.id}-${jobIndex + 1}`;
-        const task: Task = { ...base, id, matrix: combination, strategy };
-        return { run: (signal) => runInstance(task, settings, signal) };
-      }),
-    };
+    // Before the matrix, as on GitHub: it may be made of outputs that a job which was skipped does not have.
+    const because = await whySkipped(task);
+    if (because !== undefined) return alone({ result: 'skipped', rows: [`Skipped: ${because}`] });
+    return await expandStrategy(task, settings);
   } catch (error) {
-    const run = (): Promise<InstanceResult> =>
-      endUnrun(
-        settings.openReport({ id: job.id, name: job.id }),
-        { result: 'failure', rows: errorRows(error) },
-        settings,
-      );
-    return { failFast: true, maxParallel: 1, instances: [{ run }] };
+    return alone({ result: 'failure', rows: errorRows(error) });
   }
+}
+
+async function expandStrategy(task: Task, settings: RunSettings): Promise<GraphInstances> {
+  const { matrix, failFast, maxParallel } = task.job.strategy ?? {};
+  const scope = jobScope(task);
+  const combinations = expandMatrix(matrix === undefined ? undefined : await evaluateTree(matrix, scope));
+  const strategy = {
+    failFast: failFast === undefined ? true : await isTrue(failFast, scope),
+    maxParallel: await readMaxParallel(maxParallel, scope, combinations.length),
+    jobTotal: combinations.length,
+  };
+  return {
+    ...strategy,
+    instances: combinations.map((combination, jobIndex) => {
+      const id = combinations.length === 1 ? task.job.id : `${task.job.id}-${jobIndex + 1}`;
+      const instance: Task = { ...task, id, matrix: combination, strategy: { ...strategy, jobIndex } };
+      return { run: (signal) => runInstance(instance, settings, signal) };
+    }),
+  };
 }
 
 async function runInstance(task: Task, settings: RunSettings, signal: AbortSignal): Promise<FinishedJob> {
   const startedAt = Date.now();
-  const name = await jobName(task, taskScope(task)).catch(() => task.job.id);
+  const name = await jobName(task, jobScope(task)).catch(() => task.job.id);
   const report = settings.openReport({ id: task.id, name: settings.runtime.masker.mask(name) });
+  if (signal.aborted) return endUnrun(report, { result: 'cancelled', rows: ['Cancelled before it started'] }, settings);
   try {
-    const plan = await planJob(task, {
-      labels: settings.labels,
-      maxTimeoutMs: settings.maxTimeoutMs,
-      isRunCancelled: signal.aborted,
-    });
+    const plan = await planJob(task, { labels: settings.labels, maxTimeoutMs: settings.maxTimeoutMs });
     if (plan.kind === 'skip')
       return await endUnrun(report, { result: 'skipped', rows: [`Skipped: ${plan.because}`] }, settings);
     if (settings.isDryRun) return await endUnrun(report, { result: 'success', rows: plannedRows(plan.job) }, settings);
@@ -137,12 +140,13 @@ async function runInstance(task: Task, settings: RunSettings, signal: AbortSigna
   }
 }
 
+interface EndedUnrun {
+  readonly result: JobResult;
+  readonly rows: readonly string[];
+}
+
 /** Ends a job that never got an environment. */
-async function endUnrun(
-  report: LocalJobReport,
-  ended: { readonly result: JobResult; readonly rows: readonly string[] },
-  settings: RunSettings,
-): Promise<FinishedJob> {
+async function endUnrun(report: LocalJobReport, ended: EndedUnrun, settings: RunSettings): Promise<FinishedJob> {
   const { masker } = settings.runtime;
   const atMs = Date.now();
   await report.rows(
@@ -159,20 +163,19 @@ function errorRows(error: unknown): readonly string[] {
 
 function plannedRows(job: PlannedJob): readonly string[] {
   const { label, steps } = job;
-  return [`Would run on label "${label.configuration.name}" (${label.resolved.canonical}): ${steps.length} steps`];
+  const count = steps.length === 1 ? '1 step' : `${steps.length} steps`;
+  return [`Would run on label "${label.configuration.name}" (${label.resolved.canonical}): ${count}`];
 }
 
-function taskScope(task: Task): Scope {
-  return { contexts: new Map([...forgejoContexts(task.github, {}), ...plainContexts(task)]), functions: new Map() };
-}
-
-async function positive(
-  node: Parameters<typeof evaluateScalar>[0] | undefined,
-  scope: Scope,
-  otherwise: number,
-): Promise<number> {
+async function readMaxParallel(node: YamlScalar | undefined, scope: Scope, otherwise: number): Promise<number> {
   if (node === undefined) return otherwise;
-  const value: Value = await evaluateScalar(node, scope);
+  const value = await evaluateScalar(node, scope);
+  if (value === null || value === '') return otherwise;
   const number = Number(value);
-  return Number.isInteger(number) && number > 0 ? number : otherwise;
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new UserError('FRR503', {
+    problems: [
+      { at: node.at, message: `expected max-parallel to be a whole number above 0, found ${quoted(node.source)}` },
+    ],
+  });
 }

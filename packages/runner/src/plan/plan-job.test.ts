@@ -60,15 +60,11 @@ function task(job: string, over: Partial<Task> = {}): Task {
   };
 }
 
-async function plan(
-  job: string,
-  over: Partial<Task> & { containers?: ContainerSupport; isRunCancelled?: boolean } = {},
-) {
+async function plan(job: string, over: Partial<Task> & { containers?: ContainerSupport } = {}) {
   const served = label(over.containers ?? { via: 'none' });
   return planJob(task(job, over), {
     labels: { get: (name) => (name === 'here' ? served : undefined), names: () => ['here'] },
     maxTimeoutMs: hourMs,
-    isRunCancelled: over.isRunCancelled ?? false,
   });
 }
 
@@ -107,20 +103,20 @@ it.each(['0', '-1', "${{ 'x' }}"])('refuses a limit of %s minutes', async (text)
   );
 });
 
-it.each<[string, string, readonly JobResult[], boolean, 'run' | 'skip']>([
-  ['runs without needs', '', [], false, 'run'],
-  ['runs after successes', '', ['success', 'success'], false, 'run'],
-  ['is skipped after a failure', '', ['success', 'failure'], false, 'skip'],
-  ['is skipped after a skipped job', '', ['skipped'], false, 'skip'],
-  ['runs always', 'if: always()', ['failure'], false, 'run'],
-  ['runs on failure', 'if: failure()', ['failure'], false, 'run'],
-  ['does not run on failure without one', 'if: failure()', ['success'], false, 'skip'],
-  ['is skipped when the run is cancelled', '', [], true, 'skip'],
-  ['runs on cancellation', 'if: ${{ cancelled() }}', [], true, 'run'],
-  ['keeps the implicit success()', "if: github.ref_name == 'main'", ['failure'], false, 'skip'],
-  ['takes conditions', "if: github.ref_name == 'other'", [], false, 'skip'],
-])('%s', async (_, line, before, isRunCancelled, kind) => {
-  expect((await plan(`${line}\n${steps}`.trim(), { before, isRunCancelled })).kind).toBe(kind);
+it.each<[string, string, readonly JobResult[], 'run' | 'skip']>([
+  ['runs without needs', '', [], 'run'],
+  ['runs after successes', '', ['success', 'success'], 'run'],
+  ['is skipped after a failure', '', ['success', 'failure'], 'skip'],
+  ['is skipped after a skipped job', '', ['skipped'], 'skip'],
+  ['runs always', 'if: always()', ['failure'], 'run'],
+  ['runs on failure', 'if: failure()', ['failure'], 'run'],
+  ['does not run on failure without one', 'if: failure()', ['success'], 'skip'],
+  ['is skipped when a job before it was cancelled', '', ['cancelled'], 'skip'],
+  ['runs on cancellation', 'if: ${{ cancelled() }}', ['cancelled'], 'run'],
+  ['keeps the implicit success()', "if: github.ref_name == 'main'", ['failure'], 'skip'],
+  ['takes conditions', "if: github.ref_name == 'other'", [], 'skip'],
+])('%s', async (_, line, before, kind) => {
+  expect((await plan(`${line}\n${steps}`.trim(), { before })).kind).toBe(kind);
 });
 
 it('names a job after its matrix', async () => {

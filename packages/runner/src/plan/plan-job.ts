@@ -14,13 +14,13 @@ import { gate } from './gate.ts';
 import { planContainers } from './plan-containers.ts';
 import type { LabelLookup, PlanResult } from './planned-job.ts';
 import { refuseUnknownActions } from './plan-steps.ts';
+import { checkVariableNames } from './variable-names.ts';
 
 /** What planning needs beside the task. */
 export interface PlanInput {
   readonly labels: LabelLookup;
   /** Time limit of a job that sets none, and of the administrator for every job. */
   readonly maxTimeoutMs: number;
-  readonly isRunCancelled: boolean;
 }
 
 /**
@@ -30,15 +30,9 @@ export interface PlanInput {
  */
 export async function planJob(task: Task, input: PlanInput): Promise<PlanResult> {
   const { job } = task;
-  const contexts = new Map([...forgejoContexts(task.github, {}), ...plainContexts(task)]);
-  const status = statusOfNeeds(task.before, input.isRunCancelled);
-  const scope: Scope = { contexts, functions: new Map() };
-  if (!(await evaluateCondition(job.if, { contexts, functions: statusFunctions(status) }))) {
-    return {
-      kind: 'skip',
-      because: job.if === undefined ? 'a job that it needs did not succeed' : 'its if is not true',
-    };
-  }
+  const because = await whySkipped(task);
+  if (because !== undefined) return { kind: 'skip', because };
+  const scope = jobScope(task);
   const runsOn = requireRunsOn(task);
   const label = chooseLabel(await evaluateTree(runsOn, scope), runsOn.at, input.labels);
   const containers = await planContainers(job, scope);
@@ -54,12 +48,28 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
       containers,
       steps: job.steps,
       env,
-      contexts,
+      contexts: scope.contexts,
       timeoutMs: Math.min(await minutes(job.timeoutMinutes, scope, input.maxTimeoutMs), input.maxTimeoutMs),
       continueOnError: await isTrue(job.continueOnError, scope),
       notices: [...task.workflow.notices, ...job.notices],
     },
   };
+}
+
+/**
+ * Why a job is not to run, or `undefined` where it is.
+ *
+ * @throws ExpressionError for an `if` that is wrong.
+ */
+export async function whySkipped(task: Task): Promise<string | undefined> {
+  const functions = statusFunctions(statusOfNeeds(task.before));
+  if (await evaluateCondition(task.job.if, { ...jobScope(task), functions })) return undefined;
+  return task.job.if === undefined ? 'a job that it needs did not succeed' : 'its if is not true';
+}
+
+/** What the expressions of a job see before it has an environment. */
+export function jobScope(task: Task): Scope {
+  return { contexts: new Map([...forgejoContexts(task.github, {}), ...plainContexts(task)]), functions: new Map() };
 }
 
 /** Name of a job for people: its `name`, or its id with the values of the matrix. */
@@ -100,7 +110,9 @@ async function planEnv(task: Task, scope: Scope): Promise<ReadonlyMap<string, st
   const env = new Map<string, string>();
   for (const node of [task.workflow.env, task.job.env]) {
     const contexts = new Map([...scope.contexts, ['env', new Map<string, Value>(env)] as const]);
-    for (const [name, value] of await evaluateStringMap(node, { ...scope, contexts })) env.set(name, value);
+    const own = await evaluateStringMap(node, { ...scope, contexts });
+    checkVariableNames(own, node);
+    for (const [name, value] of own) env.set(name, value);
   }
   return env;
 }

@@ -5,7 +5,7 @@ import { parseEnvFile, parseOutputFile, parsePathFile, parseStateFile, whyProtec
 import { commandFileKeys } from './command-file-paths.ts';
 import { openStepCall, type StepRun } from './step-run.ts';
 
-/** What all command files of a step may hold together; more fails the step. */
+/** What all command files of a step may hold together; more fails the step, as a symlink in place of one does. */
 const maxBytes = 64 * 1024 * 1024;
 
 /** Makes the folder of a step, with empty command files and what else the step needs there. */

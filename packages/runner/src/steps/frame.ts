@@ -1,5 +1,6 @@
 import type { Status } from '../contexts/status-functions.ts';
 import type { StepRecord } from '../contexts/steps-context.ts';
+import type { StepResult } from '../report/job-report.ts';
 import type { ValueMap } from '../expressions/values.ts';
 
 /**
@@ -10,8 +11,10 @@ export interface Frame {
   readonly records: Map<string, StepRecord>;
   /** How the list stands: the job's status, or the action's own. */
   readonly status: () => Status;
-  /** Told when a step's conclusion is a failure. */
-  readonly fail: () => void;
+  /** Told how each step ended. */
+  readonly concluded: (conclusion: StepResult) => void;
+  /** Aborts when the time of a step around this list is over: nothing in it runs on or starts. */
+  readonly timeout?: AbortSignal;
   /** Position of the step of the job that this list runs in; absent in the job's own list. */
   readonly top?: number;
   readonly action?: ActionFrame;

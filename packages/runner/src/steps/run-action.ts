@@ -15,7 +15,7 @@ export async function runAction(
   run: StepRun,
   does: UseAction,
   details: { readonly scope: Scope; readonly runStep: RunInnerStep },
-): Promise<'success' | 'failure'> {
+): Promise<'success' | 'failure' | 'cancelled'> {
   const { action, path } = await readLocalAction(run, does);
   const runs = action.runs;
   if (runs.kind !== 'composite') throw refused(run, action, does);

@@ -1,6 +1,7 @@
 import type { ExecResult } from '@forgejo-runner/core';
-import { baseVariables } from '../environment/base-variables.ts';
-import { githubContext, openStepCall, stepScope, type StepRun } from './step-run.ts';
+import { baseVariables, replaceableVariables } from '../environment/base-variables.ts';
+import { openStepCall, type StepRun } from './step-run.ts';
+import { githubContext, stepScope } from './step-scope.ts';
 import { stepVariables } from './step-variables.ts';
 
 /** Runs a process with the environment of a step, without output. */
@@ -46,6 +47,7 @@ function processVariables(run: StepRun, action: ReadonlyMap<string, string>): Re
   return stepVariables(
     {
       machine: job.place.target.baseEnv,
+      replaceable: replaceableVariables(github),
       administrator: job.runner.envs,
       job: job.state.env,
       base: baseVariables(github, job.place.info, job.runner),

@@ -37,7 +37,7 @@ async function startScript(
   try {
     return await runProcess(run, { argv, cwd });
   } catch (error) {
-    throw explainMissing(error, argv[0], cwd, does);
+    throw explainMissing(error, { program: argv[0], cwd, does, mask: (text) => run.job.masker.mask(text) });
   }
 }
 
@@ -62,14 +62,28 @@ function defaultOf(run: StepRun, key: keyof RunDefaults): YamlScalar | undefined
 }
 
 /** Says in the words of the workflow what the platform could not find. */
-function explainMissing(error: unknown, program: string, cwd: string, does: RunScript): unknown {
+function explainMissing(
+  error: unknown,
+  {
+    program,
+    cwd,
+    does,
+    mask,
+  }: {
+    readonly program: string;
+    readonly cwd: string;
+    readonly does: RunScript;
+    /** Before a text is cut: half a secret would be shown. */
+    readonly mask: (text: string) => string;
+  },
+): unknown {
   if (!isBackendError(error) || error.code !== 'plan') return error;
   if (error.details.resource === program) {
     return new UserError('FRR601', {
       problems: [
         {
           at: (does.shell ?? does.script).at,
-          message: `expected the shell ${quoted(program)} in the environment, found no such program on its PATH`,
+          message: `expected the shell ${quoted(mask(program))} in the environment, found no such program on its PATH`,
         },
       ],
       next: 'install it in the environment, or choose another shell',
@@ -81,7 +95,7 @@ function explainMissing(error: unknown, program: string, cwd: string, does: RunS
       problems: [
         {
           at: (does.workingDirectory ?? does.script).at,
-          message: `expected the working directory ${quoted(cwd)} to exist, found no such folder`,
+          message: `expected the working directory ${quoted(mask(cwd))} to exist, found no such folder`,
         },
       ],
       next: 'make the folder in an earlier step, or check out the repository first',

@@ -1,4 +1,4 @@
-import { type ExecResult, isBackendError } from '@forgejo-runner/core';
+import { type BackendErrorCode, type ExecResult, isBackendError } from '@forgejo-runner/core';
 import type { StepResult } from '../report/job-report.ts';
 import { UserError } from '../user-error.ts';
 
@@ -31,9 +31,9 @@ export function outcomeOfProcess(result: ExecResult): StepOutcome {
 export function outcomeOfError(error: unknown): StepOutcome {
   if (isBackendError(error)) {
     if (error.code === 'cancelled') return { outcome: 'cancelled', because: [] };
-    const hint = error.details.hint === undefined ? [] : [error.details.hint];
-    const lost = error.code === 'lost' ? ['The outcome of the step is unknown'] : [];
-    return { outcome: 'failure', because: [error.message, ...lost, ...hint] };
+    const hint = error.details.hint === undefined ? [] : [`Next: ${error.details.hint}`];
+    const unmet = (error.details.unmet ?? []).map((need) => `Missing: ${need}`);
+    return { outcome: 'failure', because: [...error.message.split('\n'), ...unmet, ...blame(error.code), ...hint] };
   }
   if (error instanceof UserError) {
     return {
@@ -42,6 +42,14 @@ export function outcomeOfError(error: unknown): StepOutcome {
     };
   }
   return { outcome: 'failure', because: [error instanceof Error ? error.message : String(error)] };
+}
+
+/** Whose fault it is, where that is not the workflow's. */
+function blame(code: BackendErrorCode): readonly string[] {
+  if (code === 'lost') return ['The outcome of the step is unknown'];
+  return code === 'unavailable' || code === 'timeout' || code === 'capacity'
+    ? ["This is a failure of the runner's infrastructure, not of the job"]
+    : [];
 }
 
 function exitHint(code: number): string {

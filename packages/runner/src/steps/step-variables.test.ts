@@ -19,12 +19,21 @@ const windows: EnvironmentInfo = {
 
 function sources(over: Partial<Record<keyof VariableSources, unknown>>): VariableSources {
   const empty = new Map<string, string>();
-  const none = { machine: {}, administrator: empty, job: empty, base: empty, step: empty, action: empty, path: [] };
+  const none = {
+    machine: {},
+    replaceable: empty,
+    administrator: empty,
+    job: empty,
+    base: empty,
+    step: empty,
+    action: empty,
+    path: [],
+  };
   return { ...none, ...over } as VariableSources;
 }
 
 it('lets each source win over those before it', () => {
-  const order = ['machine', 'administrator', 'job', 'base', 'step', 'action'] as const;
+  const order = ['machine', 'replaceable', 'administrator', 'job', 'base', 'step', 'action'] as const;
   for (const [index, source] of order.entries()) {
     const given = Object.fromEntries(
       order.slice(0, index + 1).map((name) => [name, name === 'machine' ? { X: name } : new Map([['X', name]])]),

@@ -4,6 +4,8 @@ import type { EnvironmentInfo } from '@forgejo-runner/core';
 export interface VariableSources {
   /** Of the image or machine. */
   readonly machine: Readonly<Record<string, string>>;
+  /** Those that every step sees and any other source replaces. */
+  readonly replaceable: ReadonlyMap<string, string>;
   /** Of the administrator. */
   readonly administrator: ReadonlyMap<string, string>;
   /** Of workflow and job, and of `GITHUB_ENV` since. */
@@ -28,7 +30,8 @@ export function stepVariables(sources: VariableSources, info: EnvironmentInfo): 
     variables.set(info.env.caseInsensitive ? name.toUpperCase() : name, [name, value]);
   };
   for (const [name, value] of Object.entries(sources.machine)) set(name, value);
-  for (const source of [sources.administrator, sources.job, sources.base, sources.step, sources.action]) {
+  const { replaceable, administrator } = sources;
+  for (const source of [replaceable, administrator, sources.job, sources.base, sources.step, sources.action]) {
     for (const [name, value] of source) set(name, value);
   }
   const key = info.env.caseInsensitive ? info.env.pathName.toUpperCase() : info.env.pathName;

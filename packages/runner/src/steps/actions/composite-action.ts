@@ -1,10 +1,12 @@
 import type { StepRecord } from '../../contexts/steps-context.ts';
 import { interpolate } from '../../expressions/interpolate.ts';
 import type { Scope } from '../../expressions/scope.ts';
+import type { StepResult } from '../../report/job-report.ts';
 import { UserError } from '../../user-error.ts';
 import type { Action, Step } from '../../workflow/model.ts';
 import type { Frame } from '../frame.ts';
-import { stepScope, type StepRun } from '../step-run.ts';
+import type { StepRun } from '../step-run.ts';
+import { listScope } from '../step-scope.ts';
 
 /** Where a composite action came from. */
 export interface CompositeOrigin {
@@ -20,7 +22,7 @@ const maxDepth = 10;
  * Runs the steps of a composite action. They see the inputs of the action and each other, and share workspace, path and
  * environment with the job.
  *
- * @returns whether a step failed; the outputs are set in `run.outputs` all the same.
+ * @returns the worst that a step came to; the outputs are set in `run.outputs` all the same.
  * @throws UserError `FRR602` for actions that go too deep.
  */
 export async function runCompositeAction(
@@ -31,7 +33,7 @@ export async function runCompositeAction(
     readonly origin: CompositeOrigin;
     readonly runStep: RunInnerStep;
   },
-): Promise<'success' | 'failure'> {
+): Promise<'success' | 'failure' | 'cancelled'> {
   const depth = (run.frame.action?.depth ?? 0) + 1;
   if (depth > maxDepth) {
     throw new UserError('FRR602', {
@@ -39,13 +41,11 @@ export async function runCompositeAction(
       next: 'look for an action that uses itself',
     });
   }
-  let hasFailed = false;
+  const ended = new Set<StepResult>();
   const frame: Frame = {
     records: new Map<string, StepRecord>(),
-    status: () => (run.job.state.status === 'cancelled' ? 'cancelled' : hasFailed ? 'failure' : 'success'),
-    fail: () => {
-      hasFailed = true;
-    },
+    status: () => (run.job.state.status === 'cancelled' ? 'cancelled' : ended.has('failure') ? 'failure' : 'success'),
+    concluded: (conclusion) => void ended.add(conclusion),
     top: run.frame.top ?? run.step.index,
     action: {
       inputs: new Map(details.inputs),
@@ -56,8 +56,9 @@ export async function runCompositeAction(
     },
   };
   for (const step of action.runs.steps) await details.runStep(step, frame);
-  await setOutputs(run, action, stepScope(run.step, frame, run.job, run.env, run.signal));
-  return hasFailed ? 'failure' : 'success';
+  await setOutputs(run, action, listScope(frame, run.job, run.signal));
+  if (ended.has('failure')) return 'failure';
+  return ended.has('cancelled') ? 'cancelled' : 'success';
 }
 
 /** Runs one step of a list that is not the job's own. Handed in, as a step may be an action again. */
