@@ -18,7 +18,7 @@ export function stableName(input: string): string {
   const clean = input.replaceAll('\\', '/').replace(/^[a-z-]+:(?=[^/])/, '');
   const inModules = /(?:^|.*\/)node_modules\/(.+)$/.exec(clean)?.[1];
   if (inModules !== undefined) return inModules;
-  const inPackages = /(?:^|.*\/)((?:[^/]+\/)?(?:src|dist|lib)\/.+)$/.exec(clean)?.[1];
+  const inPackages = /(?:^|.*\/)((?:src|dist|lib)\/.+)$/.exec(clean)?.[1];
   return inPackages ?? path.posix.basename(clean);
 }
 

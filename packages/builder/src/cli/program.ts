@@ -60,6 +60,15 @@ export async function runProgram(argv: readonly string[], version: string, comma
   }
 }
 
+/** The flags of both commands and those of `build`, as the reference lists them. */
+export function programFlags(): { readonly common: readonly string[]; readonly build: readonly string[] } {
+  return { common: flagsOf(commonFlags(new Command())), build: flagsOf(buildFlags(new Command())) };
+}
+
+function flagsOf(command: Command): readonly string[] {
+  return command.options.map((option) => option.flags);
+}
+
 const collect = (value: string, all: readonly string[] | undefined): string[] => [...(all ?? []), value];
 
 function commonFlags(command: Command): Command {

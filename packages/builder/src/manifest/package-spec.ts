@@ -40,7 +40,7 @@ export function parsePackageSpec(text: string, cwd: string): PackageSpec {
   if (source !== undefined) return { ...source, name, text };
   if (separator === '=')
     throw malformed(text, `expected a path, a tarball or a git URL after "=", found ${quoted(rest)}`);
-  if (semver.validRange(rest) === null && !tagPattern.test(rest)) {
+  if (rest === '' || (semver.validRange(rest) === null && !tagPattern.test(rest))) {
     throw malformed(text, `expected a version, a range or a tag after "@", found ${quoted(rest)}`);
   }
   return { kind: 'registry', name, range: rest, text };

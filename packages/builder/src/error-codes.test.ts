@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { errorCodes } from './error-codes.ts';
+
+const page = readFileSync(new URL('../../../docs/reference/errors-builder.md', import.meta.url), 'utf8');
+
+it('has a row in the reference for every code, and a code for every row', () => {
+  const rows = [...page.matchAll(/^\| (FRB\d{3}) \| (.*?) \| (.*?) \| (.*?) \| (\d) \|$/gm)].map((row) => row.slice(1));
+  const table = Object.entries(errorCodes).map(([code, { title, cause, next, exit }]) => [
+    code,
+    title,
+    cause,
+    next,
+    String(exit),
+  ]);
+  expect(rows.map((row) => row.map((cell) => cell.replaceAll('\\|', '|')))).toEqual(table);
+});
+
+it('has codes that say which exit code they mean', () => {
+  const exits: Readonly<Record<string, readonly number[]>> = { 1: [2], 2: [2], 3: [3], 4: [4], 5: [5, 7], 6: [6] };
+  for (const [code, { exit }] of Object.entries(errorCodes)) expect(exits[code[3] ?? '']).toContain(exit);
+});
