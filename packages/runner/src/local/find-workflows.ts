@@ -4,6 +4,9 @@ import { join, relative } from 'node:path';
 import { parseWorkflow } from '../workflow/parse-workflow.ts';
 import type { Workflow } from '../workflow/model.ts';
 import { type Problem, quoted, UserError } from '../user-error.ts';
+import { shownProblems } from '../workflow/read-shape.ts';
+import { strictCheckWorkflow } from '../workflow/strict-check.ts';
+import { parseYaml } from '../workflow/yaml-source.ts';
 
 /**
  * Reads the workflow at a path, or all workflows of a folder, in the order of their names. Messages name the files as
@@ -26,7 +29,7 @@ export async function findWorkflows(
   const wrong: UserError[] = [];
   for (const file of files) {
     try {
-      workflows.push(parseWorkflow(await readFile(file, 'utf8'), shownPath(file, options.cwd)));
+      workflows.push(readStrictly(await readFile(file, 'utf8'), shownPath(file, options.cwd)));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       wrong.push(error);
@@ -40,6 +43,18 @@ export async function findWorkflows(
     ...(first.next === undefined ? {} : { next: first.next }),
     cause: first,
   });
+}
+
+/**
+ * Nobody has checked a workflow before a local run, as a server does: a misspelt key or a wrong expression is told
+ * before anything starts.
+ */
+function readStrictly(text: string, file: string): Workflow {
+  const problems = strictCheckWorkflow(text, file);
+  if (problems.length === 0) return parseWorkflow(text, file);
+  // What is no YAML has a code and a next step of its own.
+  parseYaml(text, file);
+  throw new UserError('FRR302', { problems: shownProblems(problems) });
 }
 
 async function workflowFiles(path: string, recurse: boolean): Promise<readonly string[]> {
