@@ -29,6 +29,9 @@ export interface RunOptions {
   readonly onEvent: EventSink;
   /** Called with what the type check found, which does not stop the runner. */
   readonly onFinding: (error: UserError) => void;
+  /** Called when the runner was started, with the way to send it signals. From then on it ends in its own time. */
+  readonly onStarted?: (send: (name: NodeJS.Signals) => void) => void;
+  /** Stops everything before that. */
   readonly signal: AbortSignal;
 }
 
@@ -62,7 +65,7 @@ async function runIn(cacheDir: string, options: RunOptions): Promise<number> {
     (report) => report.warnings.forEach(options.onFinding),
     (error: unknown) => reportFindings(error, options),
   );
-  const code = await runEntry(work.dir, options);
+  const code = await runEntry(work.dir, cacheDir, options);
   await checked;
   return code;
 }
@@ -95,7 +98,7 @@ function resolveHooks(resolution: Resolution): string {
   ].join('\n');
 }
 
-async function runEntry(workDir: string, options: RunOptions): Promise<number> {
+async function runEntry(workDir: string, cacheDir: string, options: RunOptions): Promise<number> {
   const { args, cwd, signal } = options;
   signal.throwIfAborted();
   const child = spawn(
@@ -107,11 +110,13 @@ async function runEntry(workDir: string, options: RunOptions): Promise<number> {
       path.join(workDir, 'entry.mjs'),
       ...args,
     ],
+    // Compiled code is kept: it halves the time to the first line.
     // In our process group: Ctrl-C reaches the runner from the terminal, and it ends in its own way.
-    { cwd, stdio: 'inherit' },
+    { cwd, stdio: 'inherit', env: { NODE_COMPILE_CACHE: path.join(cacheDir, 'compiled'), ...process.env } },
   );
   const stop = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
+  options.onStarted?.((name) => void child.kill(name));
   try {
     const [code, killedBy] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);

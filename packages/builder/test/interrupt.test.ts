@@ -78,3 +78,14 @@ it('removes what a killed builder left behind', async () => {
   expect(code).toBe(0);
   expect(await readdir(`${workplace.cacheDir}/work`)).toEqual([]);
 });
+
+it('lets the runner of the dev loop end in its own way', async () => {
+  await using workplace = await openWorkplace();
+  const child = workplace.start('run', ...withFixtureRunner, '--', 'wait');
+  const started = once(child.stdout ?? child, 'data');
+  const ended = untilEnd(child);
+  await started;
+  child.kill('SIGINT');
+  expect(await ended).toMatchObject({ code: 7, stdout: 'waiting\ncleaned up\n' });
+  expect(await readdir(`${workplace.cacheDir}/work`)).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import type { ListrTask } from 'listr2';
 import type { BuildEvent, EventSink, StepId } from '../events.ts';
 import { stepTitles } from '../events.ts';
 
@@ -47,31 +48,41 @@ export function asLine(event: BuildEvent): string | undefined {
   }
 }
 
+/** Steps that run beside each other, under one title. */
+const besides: ReadonlySet<StepId> = new Set(['check', 'entry', 'bundle']);
+
 async function livingList(steps: readonly StepId[]): Promise<Progress> {
   const { Listr } = await import('listr2');
-  const waiting = new Map(steps.map((step) => [step, Promise.withResolvers<string>()]));
-  const started = new Map(steps.map((step) => [step, Promise.withResolvers<void>()]));
+  const ends = new Map(steps.map((step) => [step, Promise.withResolvers<string>()]));
+  // Whoever shows a step waits for its end; for one that is never shown nobody does.
+  for (const end of ends.values()) end.promise.catch(() => undefined);
   const after: string[] = [];
-  const list = new Listr(
-    steps.map((step) => ({
-      title: stepTitles[step],
-      task: async (_: unknown, task: { title: string }) => {
-        const detail = await waiting.get(step)?.promise;
-        task.title = `${stepTitles[step]}: ${detail}`;
-      },
-    })),
-    { concurrent: true, exitOnError: false, registerSignalListeners: false, fallbackRenderer: 'simple' },
-  );
+  const show = (step: StepId): ListrTask => ({
+    title: stepTitles[step],
+    task: async (_, task) => {
+      task.title = `${stepTitles[step]}: ${await ends.get(step)?.promise}`;
+    },
+  });
+  const together = steps.filter((step) => besides.has(step)).map(show);
+  const group: ListrTask = {
+    title: 'Check and bundle',
+    task: (_, task) => task.newListr(together, { concurrent: true }),
+  };
+  const first = steps.findIndex((step) => besides.has(step));
+  const tasks = steps.flatMap((step, index) => (index === first ? [group] : besides.has(step) ? [] : [show(step)]));
+  const list = new Listr(tasks, {
+    registerSignalListeners: false,
+    rendererOptions: { collapseSubtasks: false, showErrorMessage: false },
+  });
   const shown = list.run().catch(() => undefined);
   const onEvent: EventSink = (event) => {
-    if (event.event === 'step-started') started.get(event.step)?.resolve();
-    else if (event.event === 'step-finished') waiting.get(event.step)?.resolve(`${event.detail} (${event.ms} ms)`);
-    else if (event.event === 'step-failed') waiting.get(event.step)?.reject(new Error(stepTitles[event.step]));
-    else after.push(asLine(event) ?? '');
+    if (event.event === 'step-finished') ends.get(event.step)?.resolve(`${event.detail} (${event.ms} ms)`);
+    else if (event.event === 'step-failed') ends.get(event.step)?.reject(new Error(stepTitles[event.step]));
+    else if (event.event !== 'step-started') after.push(asLine(event) ?? '');
   };
   const close = async (): Promise<void> => {
-    // Steps that were never reached end with the list.
-    for (const one of waiting.values()) one.reject(new Error('not reached'));
+    // A step that was never reached ends with the list.
+    for (const end of ends.values()) end.reject(new Error('not reached'));
     await shown;
     for (const line of after) process.stderr.write(`${line}\n`);
   };

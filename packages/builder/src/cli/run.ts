@@ -3,12 +3,13 @@ import { manifestFromFlags } from '../manifest/manifest.ts';
 import { findInstallation } from '../resolve/installation.ts';
 import { runUnbundled } from '../run-unbundled.ts';
 import { findOwnPackage } from '../resolve/own-package.ts';
+import type { Interrupts } from './interrupts.ts';
 import { printError } from './print-error.ts';
 import { openProgress } from './print-progress.ts';
 import type { CommonFlags } from './program.ts';
 
 /** The command `run`: the dev loop of a backend. Resolves to the exit code of the runner. */
-export async function runCommand(flags: CommonFlags, args: readonly string[], signal: AbortSignal): Promise<number> {
+export async function runCommand(flags: CommonFlags, args: readonly string[], interrupts: Interrupts): Promise<number> {
   const cwd = process.cwd();
   const own = await findOwnPackage(cwd, flags.with ?? []);
   const asked = own === undefined ? flags : { ...flags, with: [...(flags.with ?? []), own] };
@@ -19,7 +20,12 @@ export async function runCommand(flags: CommonFlags, args: readonly string[], si
     manifest,
     args,
     cwd,
-    signal,
+    signal: interrupts.signal,
+    onStarted: (send) =>
+      interrupts.handOver((name) => {
+        // Ctrl-C on a terminal reaches the runner as well: sent again, it would count as the second.
+        if (name !== 'SIGINT' || !process.stdin.isTTY) send(name);
+      }),
     onEvent: (event) => {
       if (event.event === 'warning' || flags.logFormat === 'json') progress.onEvent(event);
     },

@@ -1,0 +1,89 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { stripVTControlCharacters } from 'node:util';
+import { expect, it } from 'vitest';
+import { fixture, openWorkplace, untilEnd, type Workplace, withFixtureRunner } from './run-builder.ts';
+
+function hasScript(): boolean {
+  try {
+    execFileSync('script', ['--version'], { stdio: 'ignore' });
+    return process.platform === 'linux';
+  } catch {
+    return false;
+  }
+}
+
+/** Builds on a terminal of 120 columns, and returns the last picture that it shows. */
+async function onTerminal(
+  workplace: Workplace,
+  ...args: readonly string[]
+): Promise<{ code: number | null; lines: string[] }> {
+  const { file, args: all, options } = workplace.command(...withFixtureRunner, ...args);
+  const quoted = [file, ...all].map((part) => `'${part}'`).join(' ');
+  const child = spawn('script', ['-qefc', `stty cols 120 rows 40; ${quoted}`, '/dev/null'], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { code, stdout } = await untilEnd(child);
+  // The last picture follows the last synchronised update.
+  const picture = stdout.slice(stdout.lastIndexOf('\u001b[?2026l'));
+  return {
+    code,
+    lines: stripVTControlCharacters(picture)
+      .split(/\r?\n/)
+      .filter((line) => line.trim() !== ''),
+  };
+}
+
+it.runIf(hasScript())('shows on a terminal what is done, what failed and what was not reached', async () => {
+  await using workplace = await openWorkplace();
+  const good = await onTerminal(workplace, '--with', fixture('good'));
+  expect(good.lines.map((line) => line.replace(/:.*/, ''))).toEqual([
+    '✔ Resolve packages',
+    '✔ Check and bundle',
+    '  ✔ Check types against the API',
+    '  ✔ Write the entry',
+    '  ✔ Bundle',
+    '✔ Start the result in an empty environment',
+    '✔ Write the output',
+    expect.stringMatching(/^built .*forgejo-runner\.mjs \(\d+ KiB\) in [\d.]+ s$/) as string,
+    '  @acme/backend-good 1.0.0 is a local folder',
+    '  @forgejo-runner/core 1.0.0 is a local folder',
+    '  @forgejo-runner/runner 1.0.0 is a local folder',
+  ]);
+  expect(good.code).toBe(0);
+  const bad = await onTerminal(workplace, '--with', fixture('plain-any'));
+  expect(bad.lines).toContain('  ✖ Check types against the API');
+  expect(bad.lines).toContain('◼ Write the output');
+  expect(bad.lines.at(-2)).toBe('FRB406 @acme/backend-plain-any@1.0.0: types cannot be checked: factory is any');
+  expect(bad.code).toBe(4);
+});
+
+it('writes plain lines without colours into a pipe', async () => {
+  await using workplace = await openWorkplace();
+  const { stdout, stderr } = await workplace.build(...withFixtureRunner, '--with', fixture('good'));
+  expect(`${stdout}${stderr}`).toBe(stripVTControlCharacters(`${stdout}${stderr}`));
+  expect(stderr.trim().split('\n')).toHaveLength(6);
+});
+
+it('writes an event a line for machines, with the time of each step', async () => {
+  await using workplace = await openWorkplace();
+  const { stdout, stderr } = await workplace.build(
+    ...withFixtureRunner,
+    '--with',
+    fixture('good'),
+    '--log-format=json',
+  );
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { event: string; step?: string; ms?: number });
+  expect(
+    events
+      .filter(({ event }) => event === 'step-finished')
+      .map(({ step }) => String(step))
+      .toSorted((a, b) => (a < b ? -1 : 1)),
+  ).toEqual(['bundle', 'check', 'entry', 'resolve', 'smoke', 'write']);
+  expect(events.filter(({ event }) => event === 'step-finished').every(({ ms }) => Number.isInteger(ms))).toBe(true);
+  expect(events.at(-1)).toMatchObject({ event: 'built', buildInfo: { schema: 1 } });
+  expect(stderr).toBe('');
+});
