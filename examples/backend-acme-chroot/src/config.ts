@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@forgejo-runner/core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `backend.chroot` of the runner's configuration. */
 export interface ChrootConfig {

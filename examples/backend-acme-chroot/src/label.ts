@@ -1,5 +1,5 @@
 import type { Capabilities, StandardSchemaV1 } from '@forgejo-runner/core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { folderSchema } from './config.ts';
 
 /** Options of a label, such as `small:chroot?network=none&mount=/opt/sdk`. */

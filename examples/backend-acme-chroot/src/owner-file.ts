@@ -1,7 +1,7 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Owner } from '@forgejo-runner/core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const ownerFileName = 'owner.json';
 

@@ -37,7 +37,7 @@ it('lists everything that is wrong', () => {
 it('serves every other name with the image', () => {
   const { labels, fallback } = execLabels({ platforms: ['a=host'], configured: [], image: 'alpine:3' });
   const served = new Map(
-    labels.map((configuration) => [configuration.name, { configuration } as unknown as ServedLabel]),
+    labels.map((configuration) => [configuration.name, { configuration, resolved: {} } as unknown as ServedLabel]),
   );
   const lookup = lookUpLabels(served, fallback);
   expect(lookup.get('a')?.configuration.backend).toBe('host');
@@ -46,6 +46,7 @@ it('serves every other name with the image', () => {
     backend: 'docker',
     options: { image: 'alpine:3' },
   });
+  expect(lookup.get('ubuntu')?.resolved.canonical).toBe('ubuntu:docker://alpine:3');
   expect(lookup.names()).toEqual(['a']);
 });
 

@@ -1,4 +1,4 @@
-import { isBackendError, type LabelConfiguration, parseLabel } from '@forgejo-runner/core';
+import { formatLabel, isBackendError, type LabelConfiguration, parseLabel } from '@forgejo-runner/core';
 import type { LabelLookup, ServedLabel } from '../plan/planned-job.ts';
 import { type Problem, quoted, UserError } from '../user-error.ts';
 
@@ -18,8 +18,8 @@ export interface ExecLabels {
   readonly fallback?: string;
 }
 
-/** Name of the label that stands for all others. Its spaces keep it from being one that a workflow could ask for. */
-const anyLabel = 'any label';
+/** Name of the label that stands for all others, as messages show it. No workflow reaches it by this name. */
+const anyLabel = '--image';
 
 /**
  * Takes the labels of a local run together.
@@ -47,7 +47,8 @@ export function lookUpLabels(served: ReadonlyMap<string, ServedLabel>, fallback:
       const own = name === fallback ? undefined : served.get(name);
       const other = fallback === undefined ? undefined : served.get(fallback);
       if (own !== undefined || other === undefined) return own;
-      return { ...other, configuration: { ...other.configuration, name } };
+      const configuration = { ...other.configuration, name };
+      return { ...other, configuration, resolved: { ...other.resolved, canonical: formatLabel(configuration) } };
     },
     names: () => [...served.keys()].filter((name) => name !== fallback),
   };

@@ -23,7 +23,7 @@ export function chooseLabel(runsOn: Value, at: Place, labels: LabelLookup): Serv
         message: `expected a label of this runner in runs-on, found ${wanted.map(quoted).join(', ') || 'none'}; this runner has ${present.join(', ') || 'no labels'}`,
       },
     ],
-    next: 'add the label to the configuration, or give one for this run: --platform LABEL=host',
+    next: `add the label to the configuration; in a local run give it a backend: --platform ${wanted[0] ?? 'LABEL'}=host`,
   });
 }
 
