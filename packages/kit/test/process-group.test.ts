@@ -245,11 +245,11 @@ it('takes a large environment, and says so when it is too large', async () => {
   expect(await shell('exit 3').result).toEqual({ kind: 'exited', code: 3 });
 });
 
-it('carries 100 MB of output without holding it', { timeout: 60_000 }, async () => {
+it('carries 300 MB of output without holding it', { timeout: 60_000 }, async () => {
   const script = `
     const { createHash } = require('node:crypto'); const { writeSync } = require('node:fs');
     const hash = createHash('sha256'); const chunk = Buffer.alloc(1 << 20);
-    for (let i = 0; i < 100; i++) { require('node:crypto').randomFillSync(chunk); hash.update(chunk);
+    for (let i = 0; i < 300; i++) { require('node:crypto').randomFillSync(chunk); hash.update(chunk);
       for (let at = 0; at < chunk.length;) at += writeSync(1, chunk, at); }
     writeSync(2, hash.digest('hex'));`;
   const { createHash } = await import('node:crypto');
@@ -264,8 +264,9 @@ it('carries 100 MB of output without holding it', { timeout: 60_000 }, async () 
   };
   const handle = start([process.execPath, '-e', script], { stdout });
   expect(await handle.result).toEqual({ kind: 'exited', code: 0 });
-  expect([bytes, hash.digest('hex')]).toEqual([100 * 1024 * 1024, handle.output.stderr]);
-  expect(peak - before).toBeLessThan(64 * 1024 * 1024);
+  expect([bytes, hash.digest('hex')]).toEqual([300 * 1024 * 1024, handle.output.stderr]);
+  // When the garbage of this process is collected is not ours to say: half of what passed is far from holding it.
+  expect(peak - before).toBeLessThan(150 * 1024 * 1024);
 });
 
 it('blocks the process while the sink is slow', async () => {
