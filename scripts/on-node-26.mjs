@@ -1,7 +1,7 @@
 // Runs a script of this repository on the Node version that the repository pins, whatever Node starts this file. On a
 // fresh clone it installs first: `npm run demo` and `npm test` must work with nothing but Node 20 and npm.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,18 +32,16 @@ run(hasPinnedNode ? node : process.execPath, [join(root, script), ...args], {
   PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
 });
 
-/** The tree is there, and not older than the lock file that it was made from. */
+/** The tree is there, and is what the lock file asks for. A checkout changes times, so it is not times that count. */
 function isInstalled() {
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(installed)) return false;
-  return statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs || sameLock(installed);
-}
-
-/** A checkout touches the lock file without changing it: compare what it says. */
-function sameLock(installed) {
   const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const present = JSON.parse(readFileSync(installed, 'utf8')).packages;
-  return Object.entries(present).every(([path, entry]) => wanted[path]?.version === entry.version);
+  return Object.entries(wanted).every(
+    ([path, entry]) =>
+      !path.startsWith('node_modules/') || entry.optional === true || present[path]?.version === entry.version,
+  );
 }
 
 function npmCommand() {
