@@ -74,6 +74,25 @@ describe('Masker', () => {
     }
   });
 
+  it.each(['hunter2-3', 'hunter2-34', 'hunter2-345'])('hides Base64 of %s to its end', (secret) => {
+    for (const before of ['', 'a', 'ab', 'user:']) {
+      for (const end of ['', '\n']) {
+        const encoded = Buffer.from(before + secret + end).toString('base64');
+        expect(masker(secret).mask(`<${encoded}>`)).toMatch(/\*\*\*>$/);
+      }
+    }
+    expect(masker(secret).mask(Buffer.from(`${secret}\n`).toString('base64'))).toBe('***');
+  });
+
+  it('hides the encodings of thirty keys of three kilobytes', () => {
+    const made = new Masker();
+    const keys = Array.from({ length: 30 }, (_, key) =>
+      Array.from({ length: 48 }, (_, row) => `${key}+${row}/`.repeat(11).slice(0, 64)).join('\n'),
+    );
+    for (const key of keys) made.add(key);
+    for (const key of keys) expect(made.mask(encodeURIComponent(key))).toBe('***');
+  });
+
   it('hides the rows of a wrapped Base64', () => {
     const secret = 'k'.repeat(40) + 'j'.repeat(40) + 'i'.repeat(20);
     const rows =
@@ -128,8 +147,8 @@ describe('Masker', () => {
   it('refuses more than it can keep', () => {
     const made = new Masker();
     const line = 'x'.repeat(1_000_000);
-    for (const end of ['a', 'b', 'c', 'd']) made.add(line + end);
-    expect(() => made.add(`${line}e`)).toThrow(/at most 4194304 characters/);
+    for (const end of ['a', 'b', 'c', 'd', 'f', 'g']) made.add(line + end);
+    expect(() => made.add(`${line}e`)).toThrow(/at most 6291456 characters/);
   });
 
   // No asterisk: a secret that contains the replacement itself cannot be told from it.

@@ -5,16 +5,16 @@ import { plainForms, secretForms } from './secret-forms.ts';
 /** What stands in place of a secret. */
 export const hidden = '***';
 
-/** Characters of all forms up to which a value's encodings are hidden too; some 40 MiB of tables. */
-const encodedLimit = 2 ** 21;
+/** Characters of all forms up to which a value's encodings are hidden too; at most some 100 MB of tables. */
+const encodedLimit = 2 ** 22;
 /** Characters of all forms that one job may ask to hide. */
-const totalLimit = 2 ** 22;
+const totalLimit = 2 ** 22 + 2 ** 21;
 
 /**
  * Hides secrets in text: every form of {@link secretForms} becomes `***`, and forms that overlap or touch become one.
  * What a character costs does not depend on how many secrets there are.
  *
- * Beyond 2 Mi characters of forms, further values are hidden as they are written and no longer in their encodings.
+ * Beyond 4 Mi characters of forms, further values are hidden as they are written and no longer in their encodings.
  */
 export class Masker {
   readonly #known = new Set<string>();
@@ -25,17 +25,26 @@ export class Masker {
 
   /**
    * Hides `secret` from now on.
-   * @throws {UserError} `FRR601` when a job's masks together exceed 4 Mi characters.
+   * @throws {UserError} `FRR601` when a job's masks together exceed 6 Mi characters.
    */
   add(secret: string): void {
-    const forms = this.#weight + secret.length * 24 > encodedLimit ? plainForms(secret) : secretForms(secret);
-    for (const form of forms) {
+    for (const form of this.#formsOf(secret)) {
       if (this.#known.has(form)) continue;
       if (this.#weight + form.length > totalLimit) throw tooMuchToHide();
       this.#known.add(form);
       this.#weight += form.length;
       this.#waiting.push(form);
     }
+  }
+
+  #formsOf(secret: string): readonly string[] {
+    const room = encodedLimit - this.#weight;
+    // Too long whatever its forms are: they need not be made.
+    if (secret.length * 8 > room) return plainForms(secret);
+    const forms = secretForms(secret);
+    let weight = 0;
+    for (const form of forms) weight += form.length;
+    return weight > room ? plainForms(secret) : forms;
   }
 
   /** `text` with all secrets hidden. */

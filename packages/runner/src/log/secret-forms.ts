@@ -20,7 +20,7 @@ const base64Widths = [76, 64];
  * or only asterisks is not hidden at all.
  *
  * In Base64 a character at either end may stand for bits of the secret and of its neighbour. Such a character stays,
- * and shows at most four bits.
+ * and shows at most four bits; but not at the end of what was encoded, with a newline or without.
  */
 export function secretForms(secret: string): readonly string[] {
   const value = withoutMargins(secret);
@@ -128,9 +128,13 @@ function percentEscape(character: string): string {
 
 function* base64Forms(value: string): Generator<string> {
   const bytes = Buffer.from(value, 'utf8');
-  const alone = bytes.toString('base64');
-  const forms = [alone, alone.replaceAll('=', ''), ...wrapped(alone)];
-  for (const before of [0, 1, 2]) forms.push(base64Within(bytes, before));
+  const forms = [...wrapped(bytes.toString('base64'))];
+  for (const before of [0, 1, 2]) {
+    forms.push(base64Within(bytes, before));
+    // The last character is known where the secret ends what was encoded. Of a long one it would show next to nothing.
+    if (bytes.length <= 256)
+      for (const end of ['', '\n']) forms.push(...base64Ending(Buffer.from(value + end), before));
+  }
   for (const form of forms) {
     if (form.length < usefulLength) continue;
     yield form;
@@ -143,9 +147,20 @@ function base64Within(bytes: Buffer, before: number): string {
   const encoded = Buffer.concat([Buffer.alloc(before), bytes])
     .toString('base64')
     .replaceAll('=', '');
-  const first = Math.ceil((before * 8) / 6);
-  const last = Math.floor(((before + bytes.length) * 8) / 6);
-  return encoded.slice(first, last);
+  return encoded.slice(sharedBefore(before), Math.floor(((before + bytes.length) * 8) / 6));
+}
+
+/** The characters up to the end, without padding and with it. */
+function base64Ending(bytes: Buffer, before: number): readonly string[] {
+  const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+    .toString('base64')
+    .slice(sharedBefore(before));
+  return [encoded.replaceAll('=', ''), encoded];
+}
+
+/** Characters at the beginning with bits of what stands before. */
+function sharedBefore(bytes: number): number {
+  return Math.ceil((bytes * 8) / 6);
 }
 
 /** The rows of a wrapped encoding. The last one is left out where it is too short to be told from other text. */
