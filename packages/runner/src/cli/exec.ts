@@ -6,6 +6,7 @@ import type { RunnerConfig } from '../config/runner-config.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
 import { defaultGraceMs } from '../job/job-limits.ts';
 import { askSecrets } from '../local/ask-secret.ts';
+import { chooseWorkflows } from '../local/choose-workflows.ts';
 import { copyDirectory } from '../local/copy-directory.ts';
 import { detectEvent } from '../local/detect-event.ts';
 import { readEnvFile } from '../local/env-file.ts';
@@ -22,9 +23,9 @@ import { runWorkflow, type RunSettings } from '../local/run-workflow.ts';
 import { workflowInputs } from '../local/workflow-inputs.ts';
 import { Masker } from '../log/masker.ts';
 import { runnerVersion } from '../runner-version.ts';
-import { quoted, UserError } from '../user-error.ts';
 import type { Job, Workflow } from '../workflow/model.ts';
 import type { CommandContext } from './command-context.ts';
+import { ineffectiveFlags } from './docker-flags.ts';
 import type { ExecOptions } from './exec-options.ts';
 import { exitCodes } from './exit-codes.ts';
 import { listWorkflows } from './list-workflows.ts';
@@ -38,6 +39,8 @@ export async function runExec(options: ExecOptions, context: CommandContext): Pr
     io.stdout.write(listWorkflows(found));
     return exitCodes.success;
   }
+  const warning = ineffectiveFlags(options, context.factories);
+  if (warning !== undefined) io.stderr.write(`${warning}\n`);
   const event = detectEvent(found, options);
   const workflows = chooseWorkflows(found, event, options.job);
   const inputs = await readInputs(options, context, { directory, event });
@@ -131,6 +134,7 @@ async function runAll(
   );
   let hasFailed = false;
   for (const workflow of workflows) {
+    if (io.signal.aborted) break;
     const settings: RunSettings = {
       ...runContext(workflow, inputs),
       labels: lookUpLabels(backends.opened.labels, labels.fallback),
@@ -175,29 +179,6 @@ function runContext(
     secrets: inputs.secrets,
     vars: inputs.vars,
   };
-}
-
-/** The workflows that the event starts, or those with the one job that was asked for. */
-function chooseWorkflows(workflows: readonly Workflow[], event: string, job: string | undefined): readonly Workflow[] {
-  const started = workflows.filter((workflow) => workflow.on.some((trigger) => trigger.event === event));
-  if (started.length === 0) {
-    const events = [...new Set(workflows.flatMap(({ on }) => on.map((trigger) => trigger.event)))].toSorted();
-    throw new UserError('FRR305', {
-      problems: [
-        {
-          message: `expected a workflow for the event ${quoted(event)}, found workflows for ${events.join(', ') || 'no event'}`,
-        },
-      ],
-      next: 'name one of these with --event',
-    });
-  }
-  const chosen = job === undefined ? started : started.filter((workflow) => workflow.jobs.has(job));
-  if (job === undefined || chosen.length > 0) return chosen;
-  const ids = [...new Set(started.flatMap((workflow) => [...workflow.jobs.keys()]))].toSorted();
-  throw new UserError('FRR305', {
-    problems: [{ message: `expected a job ${quoted(job)}, found ${ids.map(quoted).join(', ')}` }],
-    next: 'name one of these with --job',
-  });
 }
 
 /** `--image` counts where it was given; its default only where there is a backend for it. */

@@ -1,11 +1,7 @@
-import { execFile } from 'node:child_process';
 import { posix } from 'node:path';
-import { promisify } from 'node:util';
-import type { OpenEnvironment } from '../environment/open-environment.ts';
 import { packTar } from '@forgejo-runner/kit';
-
-/** A large repository lists many files. */
-const maxListBytes = 512 * 1024 * 1024;
+import type { OpenEnvironment } from '../environment/open-environment.ts';
+import { listByGit } from './list-by-git.ts';
 
 /**
  * Copies a folder into the workspace of a job, in place of the checkout. With `useGitignore`, and where the folder is a
@@ -17,33 +13,20 @@ export async function copyDirectory(
   place: OpenEnvironment,
   signal: AbortSignal,
 ): Promise<void> {
-  const accept = options.useGitignore ? await acceptByGit(directory) : undefined;
+  const accept = options.useGitignore ? await acceptByGit(directory, signal) : undefined;
   using ctx = place.call(signal, 60 * 60_000);
   const tar = packTar({ src: directory, name: '.', ...(accept === undefined ? {} : { accept }) }, ctx.signal);
   await place.target.copyIn({ dest: place.info.paths.workspace, tar }, ctx);
 }
 
 /** Accepts what git would commit, by paths below the folder with `/`; `undefined` where it is no checkout. */
-async function acceptByGit(directory: string): Promise<((path: string) => boolean) | undefined> {
-  const files = await listByGit(directory);
-  if (files === undefined) return undefined;
+async function acceptByGit(directory: string, signal: AbortSignal): Promise<((path: string) => boolean) | undefined> {
+  const listing = await listByGit(directory, signal);
+  if (listing === undefined) return undefined;
   const accepted = new Set<string>();
-  for (const file of files) {
+  for (const file of listing.files) {
     for (let path = file; path !== '.' && !accepted.has(path); path = posix.dirname(path)) accepted.add(path);
   }
-  return (path) => path === '.git' || path.startsWith('.git/') || accepted.has(path);
-}
-
-async function listByGit(directory: string): Promise<readonly string[] | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)(
-      'git',
-      ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-      { cwd: directory, maxBuffer: maxListBytes },
-    );
-    return stdout.split('\0').filter((file) => file !== '');
-  } catch {
-    // No git, or no checkout: the whole folder is copied.
-    return undefined;
-  }
+  const gitFolders = listing.checkouts.map((path) => posix.join(path, '.git'));
+  return (path) => accepted.has(path) || gitFolders.some((git) => path === git || path.startsWith(`${git}/`));
 }
