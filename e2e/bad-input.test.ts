@@ -6,15 +6,14 @@ import { type BuiltRunner, buildRunner } from './built-runner.ts';
 import { processesWith } from './processes.ts';
 import { type Finished, type Running, startProgram } from './run-program.ts';
 
+const opened = new AsyncDisposableStack();
 let runner: BuiltRunner;
 
 beforeAll(async () => {
-  runner = await buildRunner();
+  runner = opened.use(await buildRunner());
 });
 
-afterAll(async () => {
-  await runner[Symbol.asyncDispose]();
-});
+afterAll(() => opened.disposeAsync());
 
 /** A user's home and project with one workflow. */
 async function openProject(workflow: string): Promise<TempFolder> {
@@ -54,7 +53,7 @@ describe('what bad input gets', () => {
     expect(stdout).toContain(
       'Error: .forgejo/workflows/a.yml:4:14: expected a label of this runner in runs-on, found "nowhere"; this runner has "test"\n',
     );
-    expect(stdout).toContain('--platform LABEL=host');
+    expect(stdout).toContain('--platform nowhere=host');
     expect(code).toBe(1);
   });
 

@@ -15,18 +15,16 @@ const path = process.env['PATH'] ?? '';
 const cases = loadWorkflowCases();
 const missing = await missingNeeds();
 const pass = turnstile(availableParallelism());
+const opened = new AsyncDisposableStack();
 let runner: BuiltRunner;
 let withoutBash: TempFolder;
 
 beforeAll(async () => {
-  runner = await buildRunner();
-  withoutBash = await pathWithout(['bash'], path);
+  runner = opened.use(await buildRunner());
+  withoutBash = opened.use(await pathWithout(['bash'], path));
 });
 
-afterAll(async () => {
-  await runner[Symbol.asyncDispose]();
-  await withoutBash[Symbol.asyncDispose]();
-});
+afterAll(() => opened.disposeAsync());
 
 describe.concurrent('a built runner, on the machine itself', () => {
   it.for(cases.filter((one) => !notYet.has(one.name)))('$name: $title', async (one, { skip }) => {
