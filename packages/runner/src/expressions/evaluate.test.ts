@@ -22,7 +22,14 @@ const scope: Scope = {
   ]),
   functions: new Map([
     ['success', { minArguments: 0, maxArguments: 0, call: () => true }],
-    ['hashfiles', { minArguments: 1, maxArguments: 255, call: async (args) => Promise.resolve(`#${args.length}`) }],
+    [
+      'hashfiles',
+      {
+        minArguments: 1,
+        maxArguments: 255,
+        call: async (args: readonly Value[]) => Promise.resolve(`#${args.length}`),
+      },
+    ],
     [
       'broken',
       {
