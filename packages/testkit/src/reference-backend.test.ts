@@ -342,5 +342,6 @@ it('ends an environment whose time is over, and refuses a name that is taken', a
   const backend = await open(reference);
   const environment = await create(backend, { expiresAt: Date.now() + 300 });
   await expect(create(backend)).rejects.toMatchObject({ code: 'plan' });
-  expect(await eventually(async () => !(await environment.state(callContext())).alive)).toBe(true);
+  expect(await eventually(() => reference.environments().length === 0)).toBe(true);
+  expect(await environment.state(callContext())).toMatchObject({ alive: false });
 });
