@@ -6,6 +6,7 @@ import type { JobRuntime } from '../src/job/run-job.ts';
 import { type RunSettings, runWorkflow } from '../src/local/run-workflow.ts';
 import type { Annotation } from '../src/log/annotations.ts';
 import { Masker } from '../src/log/masker.ts';
+import type { ActionSource } from '../src/plan/job-actions.ts';
 import type { ServedLabel } from '../src/plan/planned-job.ts';
 import type { JobResult, LogSection, StepChange } from '../src/report/job-report.ts';
 import type { NeededJob } from '../src/task/task.ts';
@@ -29,6 +30,7 @@ export interface RunYamlOptions {
   readonly maxJobs?: number;
   readonly debug?: boolean;
   readonly fillWorkspace?: JobRuntime['fillWorkspace'];
+  readonly actions?: ActionSource;
 }
 
 /** A job as its report saw it, up to now. */
@@ -96,6 +98,7 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
     vars: new Map(Object.entries(options.vars ?? {})),
     labels: { get: (name) => (name === 'here' ? label : undefined), names: () => ['here'] },
     maxTimeoutMs: 3_600_000,
+    ...(options.actions === undefined ? {} : { actions: options.actions }),
     maxJobs: options.maxJobs ?? 4,
     isDryRun: options.isDryRun ?? false,
     signal: options.signal ?? new AbortController().signal,

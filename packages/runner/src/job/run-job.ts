@@ -10,8 +10,12 @@ import type { Masker } from '../log/masker.ts';
 import { ProblemMatchers } from '../log/problem-matchers.ts';
 import type { PlannedJob } from '../plan/planned-job.ts';
 import type { JobReport, JobResult } from '../report/job-report.ts';
+import { ActionMemories } from '../steps/action-memory.ts';
+import { NodeProbe } from '../steps/actions/find-node.ts';
+import { withoutCredentials } from '../steps/actions/action-reference.ts';
 import { ShellProbe } from '../steps/find-shell.ts';
 import type { Frame } from '../steps/frame.ts';
+import { runPostSteps, runPreSteps } from '../steps/run-stage.ts';
 import { runStep } from '../steps/run-step.ts';
 import { noCommands } from '../steps/step-commands.ts';
 import { outcomeOfError } from '../steps/step-result.ts';
@@ -95,6 +99,8 @@ async function runSteps(
     matchers: new ProblemMatchers(),
     runner: runtime.runner,
     shells: new ShellProbe(),
+    nodes: new NodeProbe(),
+    actions: new ActionMemories(),
     eventPath: eventPath(place.info),
   };
   const frame: Frame = {
@@ -104,7 +110,9 @@ async function runSteps(
       if (conclusion === 'failure') state.fail();
     },
   };
+  await runPreSteps(planned.steps, frame, job);
   for (const step of planned.steps) await runStep(step, frame, job);
+  await runPostSteps(frame, job);
   return complete(frame, job, runtime);
 }
 
@@ -131,6 +139,8 @@ async function forgiven(result: JobResult, planned: PlannedJob, log: StepLog): P
 async function introduce(planned: PlannedJob, log: StepLog): Promise<void> {
   const { configuration, resolved } = planned.label;
   await log.line(`Job "${planned.name}" on label "${configuration.name}" (${resolved.canonical})`);
+  for (const { uses, repository } of await planned.actions.list())
+    await log.line(`Action ${withoutCredentials(uses)} is ${repository.sha} of ${repository.url}`);
   for (const { at, message } of planned.notices) await log.line(`${at.file}:${at.line}:${at.column}: ${message}`);
 }
 

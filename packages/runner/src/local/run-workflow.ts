@@ -6,6 +6,7 @@ import { orderJobs } from '../graph/order-jobs.ts';
 import { type GraphInstances, type NeedsContext, runGraph } from '../graph/run-graph.ts';
 import { type FinishedJob, type JobRuntime, runJob } from '../job/run-job.ts';
 import { isTrue, jobName, jobScope, planJob, type PlanInput, whySkipped } from '../plan/plan-job.ts';
+import type { ActionSource } from '../plan/job-actions.ts';
 import type { PlannedJob } from '../plan/planned-job.ts';
 import type { JobReport, JobResult } from '../report/job-report.ts';
 import { outcomeOfError } from '../steps/step-result.ts';
@@ -23,6 +24,7 @@ export interface RunSettings {
   readonly vars: ReadonlyMap<string, string>;
   readonly labels: PlanInput['labels'];
   readonly maxTimeoutMs: number;
+  readonly actions?: ActionSource;
   /** How many jobs run at once. */
   readonly maxJobs: number;
   readonly runtime: Omit<JobRuntime, 'report' | 'signal'>;
@@ -128,7 +130,7 @@ async function runInstance(task: Task, settings: RunSettings, signal: AbortSigna
   const report = settings.openReport({ id: task.id, name: settings.runtime.masker.mask(name) });
   if (signal.aborted) return endUnrun(report, { result: 'cancelled', rows: ['Cancelled before it started'] }, settings);
   try {
-    const plan = await planJob(task, { labels: settings.labels, maxTimeoutMs: settings.maxTimeoutMs });
+    const plan = await planJob(task, { ...settings, signal });
     if (plan.kind === 'skip')
       return await endUnrun(report, { result: 'skipped', rows: [`Skipped: ${plan.because}`] }, settings);
     if (settings.isDryRun) return await endUnrun(report, { result: 'success', rows: plannedRows(plan.job) }, settings);

@@ -11,7 +11,7 @@ import type { Scope } from '../expressions/scope.ts';
 import { toText } from '../expressions/values.ts';
 import type { Value, ValueMap } from '../expressions/values.ts';
 import { type Problem, UserError } from '../user-error.ts';
-import type { Job, Step } from '../workflow/model.ts';
+import type { Job } from '../workflow/model.ts';
 import type { Place, YamlNode } from '../workflow/yaml-node.ts';
 
 /** A service without a check of its own counts as ready when its image says so, or at once. */
@@ -24,11 +24,15 @@ const imageHealthcheck: Healthcheck = {
 };
 
 /**
- * Evaluates `container`, `services` and the `uses` of the steps to the containers of the job.
+ * Evaluates `container` and `services` to the containers of the job.
  *
  * @throws UserError `FRR503` with every value of wrong shape.
  */
-export async function planContainers(job: Job, scope: Scope): Promise<JobPlan> {
+export async function planContainers(
+  job: Job,
+  scope: Scope,
+  stepContainers: JobPlan['stepContainers'],
+): Promise<JobPlan> {
   const problems: Problem[] = [];
   const container = await planJobContainer(job.container, scope, problems);
   const services = await planServices(job.services, scope, problems);
@@ -37,7 +41,7 @@ export async function planContainers(job: Job, scope: Scope): Promise<JobPlan> {
   return {
     ...(container === undefined ? {} : { jobContainer: container }),
     services,
-    stepContainers: stepContainers(job.steps),
+    stepContainers,
   };
 }
 
@@ -157,11 +161,4 @@ function textMap(value: Value, written: Written, problems: Problem[]): Record<st
     return Object.fromEntries([...(value as ValueMap)].map(([name, one]) => [name, toText(one)]));
   problems.push({ at: written.at, message: `expected ${written.what} to be a mapping` });
   return {};
-}
-
-/** What is known before the checkout: local actions cannot be read yet. */
-function stepContainers(steps: readonly Step[]): JobPlan['stepContainers'] {
-  const uses = steps.flatMap((step) => (step.does.kind === 'uses' ? [String(step.does.uses.value)] : []));
-  if (uses.some((reference) => reference.startsWith('docker://'))) return 'run';
-  return uses.some((reference) => reference.startsWith('./')) ? 'unknown' : 'none';
 }

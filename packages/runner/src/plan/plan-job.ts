@@ -11,9 +11,10 @@ import { UserError } from '../user-error.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
 import { chooseLabel } from './choose-label.ts';
 import { gate } from './gate.ts';
+import { type ActionSource, JobActions } from './job-actions.ts';
 import { planContainers } from './plan-containers.ts';
 import type { LabelLookup, PlanResult } from './planned-job.ts';
-import { refuseUnknownActions } from './plan-steps.ts';
+import { planSteps } from './plan-steps.ts';
 import { checkVariableNames } from './variable-names.ts';
 
 /** What planning needs beside the task. */
@@ -21,6 +22,10 @@ export interface PlanInput {
   readonly labels: LabelLookup;
   /** Time limit of a job that sets none, and of the administrator for every job. */
   readonly maxTimeoutMs: number;
+  /** Where remote actions come from; without it they are refused. */
+  readonly actions?: ActionSource;
+  /** Ends the look for actions. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -35,9 +40,10 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
   const scope = jobScope(task);
   const runsOn = requireRunsOn(task);
   const label = chooseLabel(await evaluateTree(runsOn, scope), runsOn.at, input.labels);
-  const containers = await planContainers(job, scope);
+  const actions = new JobActions(input.actions, task.github);
+  const { pre, stepContainers } = await planSteps(job.steps, scope, actions, input.signal ?? neverAborted);
+  const containers = await planContainers(job, scope, stepContainers);
   gate(containers, label, job.at);
-  refuseUnknownActions(job.steps);
   const env = await planEnv(task, scope);
   return {
     kind: 'run',
@@ -47,6 +53,8 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
       label,
       containers,
       steps: job.steps,
+      pre,
+      actions,
       env,
       contexts: scope.contexts,
       timeoutMs: Math.min(await minutes(job.timeoutMinutes, scope, input.maxTimeoutMs), input.maxTimeoutMs),
@@ -55,6 +63,8 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
     },
   };
 }
+
+const neverAborted = new AbortController().signal;
 
 /**
  * Why a job is not to run, or `undefined` where it is.

@@ -2,6 +2,7 @@ import type { Backend, JobPlan, LabelConfiguration, ResolvedLabel } from '@forge
 import type { Value } from '../expressions/values.ts';
 import type { Task } from '../task/task.ts';
 import type { Notice, Step } from '../workflow/model.ts';
+import type { JobActions } from './job-actions.ts';
 
 /** A label of this runner with the backend that serves it and what that backend made of it. */
 export interface ServedLabel {
@@ -24,6 +25,9 @@ export interface PlannedJob {
   readonly label: ServedLabel;
   readonly containers: JobPlan;
   readonly steps: readonly Step[];
+  /** Steps, of the job and of its actions, that do something before the first step. */
+  readonly pre: ReadonlySet<Step>;
+  readonly actions: JobActions;
   /** Variables of the workflow and the job, evaluated, in that order of precedence. */
   readonly env: ReadonlyMap<string, string>;
   /** Contexts that stay the same for every expression of the job. */

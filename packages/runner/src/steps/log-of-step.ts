@@ -11,11 +11,11 @@ const matcherReadMs = 60_000;
 
 /** Opens the log of a step; the workflow commands in it change the step and its job. */
 export function openLogOfStep(run: Omit<StepRun, 'key' | 'log'>): StepLog {
-  const { step, frame, job, env, outputs, state } = run;
+  const { step, frame, job, stage, env, outputs, state } = run;
   const allowed =
     env.get(unsecureCommands) ?? frame.action?.env.get(unsecureCommands) ?? job.state.env.get(unsecureCommands);
   return openStepLog({
-    section: { kind: 'step', index: frame.top ?? step.index, stage: 'main' },
+    section: { kind: 'step', index: frame.top ?? step.index, stage },
     masker: job.masker,
     report: job.report,
     commands: stepCommands({

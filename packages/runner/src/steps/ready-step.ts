@@ -41,7 +41,12 @@ export async function readyStep(step: Step, frame: Frame, job: JobRun, signal: A
 
 /** The name of a step that does not run may use what only exists when it does. */
 async function skipped(step: Step, scope: Scope): Promise<ReadyStep> {
-  return { kind: 'skip', name: await stepName(step, scope).catch(() => fallbackName(step)) };
+  return { kind: 'skip', name: await nameOfStep(step, scope) };
+}
+
+/** Name of a step for people, also where its `name` cannot be evaluated. */
+export async function nameOfStep(step: Step, scope: Scope): Promise<string> {
+  return stepName(step, scope).catch(() => fallbackName(step));
 }
 
 /** Name of a step for people: its `name`, or what it does. */

@@ -1,57 +1,86 @@
-import { UserError } from '../user-error.ts';
+import { availabilityAt } from '../contexts/availability.ts';
 import type { Scope } from '../expressions/scope.ts';
+import { UserError } from '../user-error.ts';
 import type { Action, UseAction } from '../workflow/model.ts';
-import { actionInputs } from './actions/action-inputs.ts';
-import { type RunInnerStep, runCompositeAction } from './actions/composite-action.ts';
-import { readLocalAction } from './actions/local-action.ts';
+import { type ActionInputs, actionInputs } from './actions/action-inputs.ts';
+import { type CompositeStages, runCompositeAction } from './actions/composite-action.ts';
+import { runDockerAction } from './actions/docker-action.ts';
+import { findAction, type FoundAction } from './actions/find-action.ts';
+import { runNodeAction } from './actions/node-action.ts';
+import type { StepOutcome } from './step-result.ts';
 import type { StepRun } from './step-run.ts';
 
 /**
- * Runs a `uses:` step: finds the action, gives it its inputs, and runs it as its kind wants.
+ * Runs the stage of a `uses:` step: finds the action, gives it its inputs, and runs it as its kind wants.
  *
  * @throws UserError `FRR602` where the action cannot be found or run, `FRR502` where the label cannot run its kind.
  */
 export async function runAction(
   run: StepRun,
   does: UseAction,
-  details: { readonly scope: Scope; readonly runStep: RunInnerStep },
-): Promise<'success' | 'failure' | 'cancelled'> {
-  const { action, path } = await readLocalAction(run, does);
-  const runs = action.runs;
-  if (runs.kind !== 'composite') throw refused(run, action, does);
-  const inputs = await actionInputs(action, does, details.scope);
-  for (const warning of inputs.warnings) await run.log.line(`##[warning]${warning}`);
-  for (const notice of action.notices) await run.log.line(`${notice.at.file}:${notice.at.line}: ${notice.message}`);
-  return runCompositeAction(
-    run,
-    { ...action, runs },
-    { inputs: inputs.values, origin: { path, ref: '', repository: '' }, runStep: details.runStep },
-  );
+  details: { readonly scope: Scope } & CompositeStages,
+): Promise<StepOutcome> {
+  const { scope } = details;
+  const memory = run.job.actions.of(run.key);
+  const found = (run.stage === 'post' ? memory.found : undefined) ?? (await findAction(run, does, scope));
+  const inputs = await actionInputs(found.action, does, scope);
+  if (run.stage === 'main') await remark(run, found.action, inputs);
+  if (run.stage !== 'post' && mayHavePost(found.action)) {
+    memory.found = found;
+    run.job.actions.around(run.frame).posts.set(run.key, { step: run.step, frame: run.frame });
+  }
+  return runKind(run, found, inputs, details);
 }
 
-/** A local action is only known after the checkout, so this refusal cannot come earlier. Nothing of the step was started. */
-function refused(run: StepRun, action: Action, does: UseAction): UserError {
-  const { configuration, resolved } = run.job.planned.label;
-  const { containers } = resolved.capabilities;
-  if (action.runs.kind === 'docker' && containers.via === 'none') {
-    return new UserError('FRR502', {
-      problems: [
-        {
-          at: does.uses.at,
-          message: `label "${configuration.name}" (backend ${configuration.backend}) cannot run this step: ${action.name ?? action.file} is a Docker action. Nothing of the step was started`,
-        },
-      ],
-      next: 'choose a label in runs-on whose backend has containers',
-    });
+async function runKind(
+  run: StepRun,
+  found: FoundAction,
+  inputs: ActionInputs,
+  details: { readonly scope: Scope } & CompositeStages,
+): Promise<StepOutcome> {
+  const { action } = found;
+  const { runs } = action;
+  switch (runs.kind) {
+    case 'composite': {
+      const { path, ref, repository } = found;
+      const origin = { path, ref, repository };
+      return runCompositeAction(run, { ...action, runs }, { inputs: inputs.values, origin, ...details });
+    }
+    case 'node':
+      return runNodeAction(run, { ...found, action: { ...action, runs } }, inputs.values);
+    case 'docker': {
+      const scope = actionScope(details.scope, inputs);
+      return runDockerAction(run, { ...found, action: { ...action, runs } }, { inputs, scope });
+    }
+    case 'unknown':
+      throw new UserError('FRR602', {
+        problems: [
+          {
+            at: runs.at,
+            message: `expected using: composite, docker or node with a version, found using: ${runs.using}`,
+          },
+        ],
+      });
+    default:
+      return runs satisfies never;
   }
-  const using =
-    action.runs.kind === 'docker' ? 'docker' : action.runs.kind === 'composite' ? 'composite' : action.runs.using;
-  return new UserError('FRR602', {
-    problems: [
-      {
-        at: action.runs.at,
-        message: `expected an action that this version of the runner can run (composite), found using: ${using}`,
-      },
-    ],
-  });
+}
+
+/** What `runs` of an action may use: its own inputs, and nothing that nobody handed to it. */
+export function actionScope(scope: Scope, inputs?: Pick<ActionInputs, 'values'>): Scope {
+  const { contexts } = availabilityAt('action.runs');
+  const visible = new Map([...scope.contexts].filter(([name]) => contexts.has(name)));
+  if (inputs !== undefined) visible.set('inputs', inputs.values);
+  return { ...scope, contexts: visible };
+}
+
+/** Has the action something to do after the job? What is inside of a composite one is known when it has run. */
+function mayHavePost({ runs }: Action): boolean {
+  if (runs.kind === 'node') return runs.post !== undefined;
+  return runs.kind === 'composite' || (runs.kind === 'docker' && runs.postEntrypoint !== undefined);
+}
+
+async function remark(run: StepRun, action: Action, inputs: ActionInputs): Promise<void> {
+  for (const warning of inputs.warnings) await run.log.line(`##[warning]${warning}`);
+  for (const notice of action.notices) await run.log.line(`${notice.at.file}:${notice.at.line}: ${notice.message}`);
 }

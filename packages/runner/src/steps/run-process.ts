@@ -1,8 +1,8 @@
-import type { ExecResult } from '@forgejo-runner/core';
+import type { ExecResult, OutputSink } from '@forgejo-runner/core';
 import { baseVariables, replaceableVariables } from '../environment/base-variables.ts';
 import { openStepCall, type StepRun } from './step-run.ts';
 import { githubContext, stepScope } from './step-scope.ts';
-import { stepVariables } from './step-variables.ts';
+import { stepVariables, type VariableSources } from './step-variables.ts';
 
 /** Runs a process with the environment of a step, without output. */
 export type RunProcess = (argv: readonly [string, ...string[]]) => Promise<ExecResult>;
@@ -31,32 +31,34 @@ export async function runProcess(run: StepRun, process: StepProcess): Promise<Ex
   return handle.result;
 }
 
-/** Runs a process whose output nobody reads, to find something out about the environment. */
-export function probe(run: StepRun): RunProcess {
+/** Runs a process whose output is not for the log, to find something out about the environment. */
+export function probe(run: StepRun, stdout: OutputSink = ignore): RunProcess {
   return async (argv) => {
     using ctx = openStepCall(run);
     const { target, info } = run.job.place;
     const env = processVariables(run, new Map());
-    return target.exec({ argv, env, cwd: info.paths.workspace, stdout: ignore, stderr: ignore }, ctx).result;
+    return target.exec({ argv, env, cwd: info.paths.workspace, stdout, stderr: ignore }, ctx).result;
   };
 }
 
 function processVariables(run: StepRun, action: ReadonlyMap<string, string>): Record<string, string> {
+  return stepVariables(variableSources(run, action), run.job.place.info);
+}
+
+/** Where the variables of a process of a step come from. */
+export function variableSources(run: StepRun, action: ReadonlyMap<string, string>): VariableSources {
   const { job, frame } = run;
   const github = githubContext(stepScope(run.step, frame, job, run.env, run.signal));
-  return stepVariables(
-    {
-      machine: job.place.target.baseEnv,
-      replaceable: replaceableVariables(github),
-      administrator: job.runner.envs,
-      job: job.state.env,
-      base: baseVariables(github, job.place.info, job.runner),
-      step: new Map([...(frame.action?.env ?? []), ...run.env]),
-      action,
-      path: job.state.path,
-    },
-    job.place.info,
-  );
+  return {
+    machine: job.place.target.baseEnv,
+    replaceable: replaceableVariables(github),
+    administrator: job.runner.envs,
+    job: job.state.env,
+    base: baseVariables(github, job.place.info, job.runner),
+    step: new Map([...(frame.action?.env ?? []), ...run.env]),
+    action,
+    path: job.state.path,
+  };
 }
 
 function ignore(): void {}

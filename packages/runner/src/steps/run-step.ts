@@ -32,8 +32,9 @@ export async function runStep(step: Step, frame: Frame, job: JobRun): Promise<vo
     return;
   }
   const env = ready.kind === 'run' ? ready.env : new Map<string, string>();
-  const started = { step, frame, job, signal, outputs, env, state: new Map<string, string>() };
-  const run: StepRun = { ...started, key: stepKey(step, frame), log: openLogOfStep(started) };
+  const key = stepKey(step, frame);
+  const started = { step, frame, job, stage: 'main', signal, outputs, env, state: job.actions.of(key).state } as const;
+  const run: StepRun = { ...started, key, log: openLogOfStep(started) };
   await announce(run, name);
   const ended = await carryOut(run, timeout, ready);
   // The end of a process that was told to stop may look like a failure of its own.
@@ -80,7 +81,7 @@ async function work(run: StepRun, scope: Scope, timeout: AbortSignal): Promise<S
       const limits = frame.timeout === undefined ? [timeout] : [timeout, frame.timeout];
       const inner = AbortSignal.any(limits);
       const runInner = (one: Step, list: Frame): Promise<void> => runStep(one, { ...list, timeout: inner }, job);
-      return { outcome: await runAction(run, does, { scope, runStep: runInner }), because: [] };
+      return runAction(run, does, { scope, runStep: runInner });
     }
     case 'provided':
       await run.log.line(does.because);

@@ -10,6 +10,8 @@ export interface StepRun {
   readonly step: Step;
   readonly frame: Frame;
   readonly job: JobRun;
+  /** Before the steps of the job, in their order, or after all of them. */
+  readonly stage: 'pre' | 'main' | 'post';
   /** Unique in the job, and safe as the name of a folder. */
   readonly key: string;
   readonly log: StepLog;

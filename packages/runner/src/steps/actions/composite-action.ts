@@ -4,7 +4,9 @@ import type { Scope } from '../../expressions/scope.ts';
 import type { StepResult } from '../../report/job-report.ts';
 import { UserError } from '../../user-error.ts';
 import type { Action, Step } from '../../workflow/model.ts';
+import { maxActionDepth } from '../../plan/plan-steps.ts';
 import type { Frame } from '../frame.ts';
+import type { StepOutcome } from '../step-result.ts';
 import type { StepRun } from '../step-run.ts';
 import { listScope } from '../step-scope.ts';
 
@@ -15,12 +17,17 @@ export interface CompositeOrigin {
   readonly repository: string;
 }
 
-/** As many levels of actions in actions as GitHub allows. */
-const maxDepth = 10;
+/** How the stages of the steps inside are run. Handed in, as a step may be an action again. */
+export interface CompositeStages {
+  /** Runs one step; for the main stage. */
+  readonly runStep?: (step: Step, frame: Frame) => Promise<void>;
+  readonly runPre?: (steps: readonly Step[], frame: Frame) => Promise<readonly StepResult[]>;
+  readonly runPost?: () => Promise<readonly StepResult[]>;
+}
 
 /**
- * Runs the steps of a composite action. They see the inputs of the action and each other, and share workspace, path and
- * environment with the job.
+ * Runs a stage of the steps of a composite action. They see the inputs of the action and each other, and share
+ * workspace, path and environment with the job.
  *
  * @returns the worst that a step came to; the outputs are set in `run.outputs` all the same.
  * @throws UserError `FRR602` for actions that go too deep.
@@ -31,18 +38,32 @@ export async function runCompositeAction(
   details: {
     readonly inputs: ReadonlyMap<string, string>;
     readonly origin: CompositeOrigin;
-    readonly runStep: RunInnerStep;
-  },
-): Promise<'success' | 'failure' | 'cancelled'> {
+  } & CompositeStages,
+): Promise<StepOutcome> {
+  if (run.stage === 'post') return worst((await details.runPost?.()) ?? []);
+  const ended = new Set<StepResult>();
+  const frame = openFrame(run, details, ended);
+  if (run.stage === 'pre') return worst((await details.runPre?.(action.runs.steps, frame)) ?? []);
+  for (const step of action.runs.steps) await details.runStep?.(step, frame);
+  await setOutputs(run, action, listScope(frame, run.job, run.signal));
+  return worst([...ended]);
+}
+
+function openFrame(
+  run: StepRun,
+  details: { readonly inputs: ReadonlyMap<string, string>; readonly origin: CompositeOrigin },
+  ended: Set<StepResult>,
+): Frame {
   const depth = (run.frame.action?.depth ?? 0) + 1;
-  if (depth > maxDepth) {
+  if (depth > maxActionDepth) {
     throw new UserError('FRR602', {
-      problems: [{ at: run.step.at, message: `expected at most ${maxDepth} actions inside of each other, found more` }],
+      problems: [
+        { at: run.step.at, message: `expected at most ${maxActionDepth} actions inside of each other, found more` },
+      ],
       next: 'look for an action that uses itself',
     });
   }
-  const ended = new Set<StepResult>();
-  const frame: Frame = {
+  return {
     records: new Map<string, StepRecord>(),
     status: () => (run.job.state.status === 'cancelled' ? 'cancelled' : ended.has('failure') ? 'failure' : 'success'),
     concluded: (conclusion) => void ended.add(conclusion),
@@ -55,14 +76,12 @@ export async function runCompositeAction(
       depth,
     },
   };
-  for (const step of action.runs.steps) await details.runStep(step, frame);
-  await setOutputs(run, action, listScope(frame, run.job, run.signal));
-  if (ended.has('failure')) return 'failure';
-  return ended.has('cancelled') ? 'cancelled' : 'success';
 }
 
-/** Runs one step of a list that is not the job's own. Handed in, as a step may be an action again. */
-export type RunInnerStep = (step: Step, frame: Frame) => Promise<void>;
+function worst(results: readonly StepResult[]): StepOutcome {
+  const outcome = (['failure', 'cancelled'] as const).find((result) => results.includes(result));
+  return { outcome: outcome ?? 'success', because: [] };
+}
 
 async function setOutputs(run: StepRun, action: Action, scope: Scope): Promise<void> {
   for (const [name, output] of action.outputs) {
