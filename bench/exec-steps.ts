@@ -1,14 +1,15 @@
 // Overhead of a step: a job of 50 steps `run: true` on the host backend, over spawning the same shell 50 times.
-// node bench/exec-steps.ts [runner.mjs]
+// node bench/exec-steps.ts [runner.mjs]; without a runner it builds one.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const runner = resolve(process.argv[2] ?? 'forgejo-runner.mjs');
 const steps = 50;
 const rounds = 5;
 const folder = mkdtempSync(join(tmpdir(), 'bench-steps-'));
+const runner = process.argv[2] === undefined ? buildRunner() : resolve(process.argv[2]);
 try {
   const script = join(folder, 'script.sh');
   writeFileSync(script, 'true\n');
@@ -18,17 +19,27 @@ try {
   for (let round = 0; round < rounds; round += 1) {
     // Interleaved, so that a busy machine slows both; the run of one step takes start and end out of the count.
     const bare = time(() => {
-      for (let step = 1; step < steps; step += 1) run('bash', ['--noprofile', '--norc', '-e', '-o', 'pipefail', script]);
+      for (let step = 1; step < steps; step += 1)
+        run('bash', ['--noprofile', '--norc', '-e', '-o', 'pipefail', script]);
     });
     const start = time(() => exec(none));
     const whole = time(() => exec(many));
     const perStep = (whole - start) / (steps - 1);
     ratios.push(perStep / (bare / (steps - 1)));
-    console.log(`step ${perStep.toFixed(2)} ms, bare shell ${(bare / (steps - 1)).toFixed(2)} ms, start and end ${start.toFixed(0)} ms`);
+    console.log(
+      `step ${perStep.toFixed(2)} ms, bare shell ${(bare / (steps - 1)).toFixed(2)} ms, start and end ${start.toFixed(0)} ms`,
+    );
   }
   console.log(`a step costs ${median(ratios).toFixed(2)} times a bare shell (median of ${rounds})`);
 } finally {
   rmSync(folder, { recursive: true });
+}
+
+function buildRunner(): string {
+  const output = join(folder, 'forgejo-runner.mjs');
+  const builder = fileURLToPath(new URL('../packages/builder/bin/forgejo-runner-build.mjs', import.meta.url));
+  run(process.execPath, [builder, '--output', output]);
+  return output;
 }
 
 function workflow(name: string, count: number): string {
