@@ -1,72 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { readdir, readFile, symlink } from 'node:fs/promises';
-import type { FactoryRegistry } from '@forgejo-runner/core';
-import {
-  eventually,
-  openTempFolder,
-  type ReferenceBackend,
-  referenceBackend,
-  type TempFolder,
-} from '@forgejo-runner/testkit';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { eventually } from '@forgejo-runner/testkit';
+import { expect, it } from 'vitest';
 import { Interruption } from '../src/io.ts';
-import { main } from '../src/main.ts';
-import { fakeIo } from './fake-io.ts';
+import { execInFolder } from './run-main.ts';
 import { jobOf } from './run-yaml.ts';
 
-let repository: TempFolder;
-let temp: TempFolder;
-
-beforeEach(async () => {
-  repository = await openTempFolder();
-  temp = await openTempFolder();
-  vi.stubEnv('TMPDIR', temp.path);
-});
-
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  const left = (await readdir(temp.path)).filter((name) => name !== 'state');
-  await repository[Symbol.asyncDispose]();
-  await temp[Symbol.asyncDispose]();
-  if (left.length > 0) throw new Error(`expected nothing to be left behind, found ${left.join(', ')}`);
-});
-
-function registryOf({ factory }: ReferenceBackend): FactoryRegistry {
-  return {
-    register: () => {},
-    get: (id) => (id === factory.id ? { factory } : undefined),
-    list: () => [{ factory }],
-  };
-}
-
-function startExec(args: readonly string[] = [], backend = referenceBackend()) {
-  const fake = fakeIo({
-    cwd: repository.path,
-    env: { HOME: temp.path, XDG_STATE_HOME: temp.join('state'), NO_COLOR: '1' },
-  });
-  const code = main(['exec', '-P', 'here=reference', ...args], fake.io, { factories: registryOf(backend) });
-  return { ...fake, code, backend };
-}
-
-async function exec(...args: string[]) {
-  const started = startExec(args);
-  return { code: await started.code, stdout: started.stdout(), stderr: started.stderr() };
-}
-
-async function workflow(steps: string, head = ''): Promise<void> {
-  await repository.write({ '.forgejo/workflows/w.yml': jobOf(steps, head) });
-}
-
-function git(...args: readonly string[]): void {
-  execFileSync(
-    'git',
-    ['-c', 'user.name=me', '-c', 'user.email=me@example.org', '-c', 'protocol.file.allow=always', ...args],
-    {
-      cwd: repository.path,
-      stdio: 'pipe',
-    },
-  );
-}
+const { exec, repository, start, workflow } = execInFolder();
 
 it('runs, prints and answers with the result', async () => {
   await workflow('- run: echo hello');
@@ -77,7 +15,7 @@ it('runs, prints and answers with the result', async () => {
 
 it('cancels at the first signal, and ends with the code of the signal', async () => {
   await workflow('- run: echo here; sleep 60\n- run: echo saved\n  if: cancelled()');
-  const run = startExec();
+  const run = start();
   await eventually(() => run.stdout().includes('here\n'));
   run.interrupt.abort(new Interruption('SIGINT'));
   expect(await run.code).toBe(130);
@@ -88,7 +26,7 @@ it('cancels at the first signal, and ends with the code of the signal', async ()
 
 it('does not wait for the grace time after the second signal', async () => {
   await workflow('- run: echo here; sleep 60\n- run: echo slow; sleep 60\n  if: always()');
-  const run = startExec();
+  const run = start();
   await eventually(() => run.stdout().includes('here\n'));
   run.interrupt.abort(new Interruption('SIGTERM'));
   await eventually(() => run.stdout().includes('slow\n'));
@@ -98,11 +36,11 @@ it('does not wait for the grace time after the second signal', async () => {
 });
 
 it('starts no other workflow after a signal', async () => {
-  await repository.write({
+  await repository().write({
     '.forgejo/workflows/a.yml': jobOf('- run: echo here; sleep 60'),
     '.forgejo/workflows/b.yml': jobOf('- run: echo second'),
   });
-  const run = startExec();
+  const run = start();
   await eventually(() => run.stdout().includes('here\n'));
   run.interrupt.abort(new Interruption('SIGINT'));
   expect(await run.code).toBe(130);
@@ -110,7 +48,7 @@ it('starts no other workflow after a signal', async () => {
 });
 
 it('runs all workflows of an event', async () => {
-  await repository.write({
+  await repository().write({
     '.forgejo/workflows/a.yml': jobOf('- run: echo from a'),
     '.forgejo/workflows/b.yml': jobOf('- run: echo from b'),
     '.forgejo/workflows/c.yml': jobOf('- run: echo from c').replace('push', 'schedule'),
@@ -118,75 +56,6 @@ it('runs all workflows of an event', async () => {
   const { stdout } = await exec('--event', 'push');
   expect(stdout).toMatch(/from a[^]*from b/);
   expect(stdout).not.toContain('from c');
-});
-
-it('copies what git has and would take, whatever it is called', async () => {
-  git('init', '-q');
-  await repository.write({
-    '.gitignore': 'ignored\nbuild/\n',
-    ignored: 'x',
-    'build/out': 'x',
-    tracked: 'x',
-    'new line\nand ünïcode 🔑': 'x',
-    ' -leading': 'x',
-    'deep/er/file': 'x',
-  });
-  await symlink('nowhere/at all', repository.join('dangling'));
-  git('add', 'tracked', '.gitignore', 'deep');
-  git('commit', '-qm', 'first');
-  await workflow(
-    '- run: find . -not -path "./.git/*" -mindepth 1 | sort | tr "\\n" "|"; readlink dangling; git log --oneline | wc -l; git status --short | wc -l',
-  );
-  const { stdout } = await exec();
-  expect(stdout).toContain(
-    './ -leading|./.forgejo|./.forgejo/workflows|./.forgejo/workflows/w.yml|./.git|./.gitignore|./dangling|./deep|./deep/er|./deep/er/file|./new line|./tracked|and ünïcode 🔑|nowhere/at all',
-  );
-  expect((await exec('--use-gitignore=false')).stdout).toContain('./build/out');
-});
-
-it('copies submodules and checkouts inside, without what they ignore', async () => {
-  await using other = await openTempFolder();
-  await other.write({ 'in-submodule': 'x', '.gitignore': 'skipped' });
-  for (const args of [
-    ['init', '-q'],
-    ['add', '.'],
-    ['-c', 'user.name=me', '-c', 'user.email=m@e', 'commit', '-qm', 'x'],
-  ])
-    execFileSync('git', args, { cwd: other.path });
-  git('init', '-q');
-  git('submodule', '--quiet', 'add', other.path, 'sub');
-  await repository.write({
-    'sub/skipped': 'x',
-    'sub/changed': 'x',
-    'nested/file': 'x',
-    'nested/skipped': 'x',
-    'nested/.gitignore': 'skipped',
-  });
-  execFileSync('git', ['init', '-q'], { cwd: repository.join('nested') });
-  await workflow('- run: ls -A sub nested | tr "\\n" "|"; git -C sub log --oneline | wc -l');
-  const { stdout } = await exec();
-  expect(stdout).toContain('nested:|.git|.gitignore|file||sub:|.git|.gitignore|changed|in-submodule|');
-});
-
-it('copies a folder that is no checkout as it is', async () => {
-  await repository.write({ '.gitignore': 'ignored', ignored: 'x', 'a/b': 'x' });
-  await workflow('- run: ls -A | tr "\\n" "|"');
-  expect((await exec()).stdout).toContain('.forgejo|.gitignore|a|ignored|');
-});
-
-it('takes a large payload, and refuses one that is no object', async () => {
-  await workflow('- run: wc -c < $GITHUB_EVENT_PATH; echo ${{ github.event.last }}');
-  await repository.write({
-    'event.json': JSON.stringify({ big: 'x'.repeat(20_000_000), last: 'end' }),
-    'bad.json': '[1]',
-  });
-  const { stdout, code } = await exec('-e', 'event.json');
-  expect(stdout).toMatch(/2000\d{4}\n[^]*end/);
-  expect(code).toBe(0);
-  expect(await exec('-e', 'bad.json')).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('error FRR103') as string,
-  });
 });
 
 it.each<[string[], string]>([
@@ -206,7 +75,7 @@ it.each<[string[], string]>([
 
 it('names the labels that there are', async () => {
   await workflow('- run: echo');
-  await repository.write({ '.forgejo/workflows/w.yml': jobOf('- run: echo').replace('here', 'there') });
+  await repository().write({ '.forgejo/workflows/w.yml': jobOf('- run: echo').replace('here', 'there') });
   const { code, stdout } = await exec();
   expect(code).toBe(1);
   expect(stdout).toContain('expected a label of this runner in runs-on, found "there"; this runner has "here"');
@@ -240,7 +109,7 @@ it('lists jobs and runs nothing', async () => {
 
 it('plans and runs nothing with --dryrun', async () => {
   await workflow('- run: echo no');
-  const run = startExec(['--dryrun']);
+  const run = start(['--dryrun']);
   expect(await run.code).toBe(0);
   expect(run.stdout()).toContain('Would run on label "here" (here:reference): 1 step');
   expect(run.backend.log.map(({ method }) => method)).not.toContain('createEnvironment');
@@ -268,12 +137,4 @@ it('hides the secrets of the command line', async () => {
   expect(stdout).not.toContain('hunter2');
   expect(stdout).toContain('with ***');
   expect((await exec('-s', 'PASS=hunter2-and-more', '--insecure-secrets')).stdout).toContain('hunter2-and-more');
-});
-
-it('leaves the folder as it was', async () => {
-  await workflow('- run: rm -rf file .git; echo changed > other');
-  await repository.write({ file: 'mine' });
-  await exec();
-  expect(await readFile(repository.join('file'), 'utf8')).toBe('mine');
-  expect((await readdir(repository.path)).toSorted()).toEqual(['.forgejo', 'file']);
 });
