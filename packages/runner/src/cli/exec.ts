@@ -15,6 +15,7 @@ import { execLabels, lookUpLabels } from '../local/exec-labels.ts';
 import { findWorkflows } from '../local/find-workflows.ts';
 import { localGithub } from '../local/local-github.ts';
 import { readNameValues } from '../local/name-values.ts';
+import { openLocalActions } from '../local/open-local-actions.ts';
 import { openLocalBackends } from '../local/open-local-backends.ts';
 import { hasUnicode, openRunPrinter, type RunPrinter } from '../local/print-run.ts';
 import { provideCheckout } from '../local/provide-checkout.ts';
@@ -121,6 +122,7 @@ async function runAll(
     configured: inputs.config.labels,
     ...imageLabel(options, context),
   });
+  await using actions = openLocalActions({ defaultUrl: options.defaultActionsUrl, env: io.env, log });
   await using backends = await openLocalBackends(
     {
       labels,
@@ -141,6 +143,7 @@ async function runAll(
       maxTimeoutMs: inputs.config.runner.timeoutMs,
       maxJobs: availableParallelism(),
       isDryRun: options.dryRun,
+      actions: actions.source,
       signal: io.signal,
       openReport: (job) => printer.job(job.id, job.name),
       runtime: {

@@ -69,6 +69,16 @@ describe('an image as an action', () => {
   });
 });
 
+it('is refused with an entrypoint where the label knows of none, before anything of it starts', async () => {
+  const { job, specs } = await run(
+    '- { uses: "docker://alpine", with: { entrypoint: sh } }',
+    {},
+    { ...native, fields: ['env'] },
+  );
+  expect(job.text()).toContain('and its containers lack entrypoint');
+  expect(specs).toEqual([]);
+});
+
 describe('a Docker action', () => {
   const files = {
     'mine/action.yml': `

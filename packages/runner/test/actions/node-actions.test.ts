@@ -247,6 +247,18 @@ runs: { using: composite, steps: [{ uses: ./mine, with: { who: "\${{ inputs.name
   });
 });
 
+describe('limits', () => {
+  it('run the post steps inside of an action whose time was over', async () => {
+    const files = {
+      ...threeStages(),
+      'outer/action.yml': 'runs: { using: composite, steps: [{ uses: ./mine }, { run: sleep 1000, shell: sh }] }',
+    };
+    const ran = await runSteps('- { uses: ./outer, timeout-minutes: 0.02 }', { files });
+    expect(ran.job().result).toBe('failure');
+    expect(said(ran.job())).toEqual(['main of nobody state=none', 'post of nobody state=nobody']);
+  });
+});
+
 describe('what cannot run', () => {
   it('says that the environment has no node', async () => {
     const files = { 'a/action.yml': action(''), 'a/main.js': '' };

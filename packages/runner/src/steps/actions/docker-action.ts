@@ -3,7 +3,8 @@ import { parse } from 'shell-quote';
 import { evaluateStringMap, interpolate } from '../../expressions/interpolate.ts';
 import type { Scope } from '../../expressions/scope.ts';
 import { UserError } from '../../user-error.ts';
-import type { Action, ActionRuns } from '../../workflow/model.ts';
+import type { Action } from '../../workflow/model.ts';
+import type { YamlScalar } from '../../workflow/yaml-node.ts';
 import { makeStepFolder, takeCommandFiles } from '../command-file-folder.ts';
 import { variableSources } from '../run-process.ts';
 import { outcomeOfProcess, type StepOutcome } from '../step-result.ts';
@@ -18,6 +19,12 @@ import type { FoundAction } from './find-action.ts';
 export type FoundDockerAction = FoundAction & {
   readonly action: Action & { readonly runs: { readonly kind: 'docker' } };
 };
+
+/** What a container is started with, beside what its image says. */
+interface Command {
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+}
 
 /** Removing gets its own time, whatever became of the job. */
 const removeMs = 60_000;
@@ -36,12 +43,12 @@ export async function runDockerAction(
   const { runs } = found.action;
   const own = { pre: runs.preEntrypoint, main: runs.entrypoint, post: runs.postEntrypoint }[run.stage];
   if (run.stage !== 'main' && own === undefined) return { outcome: 'success', because: [] };
-  refuse(run, found);
   const { inputs, scope } = details;
-  const written = own === undefined ? undefined : await interpolate(own, scope);
-  const entrypoint = (run.stage === 'main' ? inputs.container.entrypoint : undefined) ?? written;
+  const written = own === undefined ? '' : await interpolate(own, scope);
+  const entrypoint = words((run.stage === 'main' ? inputs.container.entrypoint : undefined) ?? written);
   const given = inputs.container.args;
-  const args = given === undefined ? await evaluated(runs.args, scope) : words(given);
+  const cmd = given === undefined ? await evaluated(runs.args, scope) : words(given);
+  refuse(run, found, { entrypoint, cmd });
   const variables = new Map([
     ...actionVariables(run, found, inputs.values),
     ...(await evaluateStringMap(runs.env, scope)),
@@ -55,8 +62,8 @@ export async function runDockerAction(
     env: containerVariables(run, variables),
     mounts: [],
     ports: [],
-    ...(entrypoint === undefined || entrypoint === '' ? {} : { entrypoint: words(entrypoint) }),
-    ...(args.length === 0 ? {} : { cmd: args }),
+    ...(entrypoint.length === 0 ? {} : { entrypoint }),
+    ...(cmd.length === 0 ? {} : { cmd }),
     options: {},
   };
   await makeStepFolder(run, []);
@@ -76,8 +83,13 @@ async function runContainer(run: StepRun, spec: StepContainerSpec): Promise<Step
     return outcomeOfProcess(await container.run({ stdout, stderr }, ctx).result);
   } finally {
     using cleanUp = place.call(new AbortController().signal, removeMs);
-    // What is left of it goes with the environment.
-    await container.remove(cleanUp).catch(() => undefined);
+    try {
+      const { leaked } = await container.remove(cleanUp);
+      for (const left of leaked) cleanUp.log.warn('could not be removed, goes with its environment', left);
+    } catch (error) {
+      const fields = { resource: container.id, error: String(error) };
+      cleanUp.log.warn('could not be removed, goes with its environment', fields);
+    }
   }
 }
 
@@ -96,9 +108,9 @@ function containerVariables(run: StepRun, action: ReadonlyMap<string, string>): 
  *
  * @throws UserError `FRR502` with what the label lacks.
  */
-function refuse(run: StepRun, { action }: FoundDockerAction): void {
+function refuse(run: StepRun, { action }: FoundDockerAction, command: Command): void {
   const { configuration, resolved } = run.job.planned.label;
-  const lacks = lacking(action.runs, resolved.capabilities.containers);
+  const lacks = lacking(action.runs, command, resolved.capabilities.containers);
   if (lacks === undefined) return;
   throw new UserError('FRR502', {
     problems: [
@@ -111,26 +123,24 @@ function refuse(run: StepRun, { action }: FoundDockerAction): void {
   });
 }
 
+type DockerRuns = FoundDockerAction['action']['runs'];
 type Containers = StepRun['job']['planned']['label']['resolved']['capabilities']['containers'];
 
-function lacking(runs: ActionRuns & { readonly kind: 'docker' }, containers: Containers): string | undefined {
+function lacking(runs: DockerRuns, { entrypoint, cmd }: Command, containers: Containers): string | undefined {
   if (containers.via === 'none') return '';
   if (containers.via === 'docker-endpoint') return ', which needs the package @forgejo-runner/backend-docker';
   if (!containers.steps) return ', and it has no containers for steps';
   if (!containers.build && !runs.image.startsWith('docker://')) return ', and it cannot build images';
   const used: readonly ContainerField[] = [
     'env',
-    ...(runs.entrypoint === undefined ? [] : (['entrypoint'] as const)),
-    ...(runs.args.length === 0 ? [] : (['cmd'] as const)),
+    ...(entrypoint.length === 0 ? [] : (['entrypoint'] as const)),
+    ...(cmd.length === 0 ? [] : (['cmd'] as const)),
   ];
   const missing = used.filter((field) => !containers.fields.includes(field));
   return missing.length === 0 ? undefined : `, and its containers lack ${missing.join(', ')}`;
 }
 
-async function evaluated(
-  args: ActionRuns & { readonly kind: 'docker' } extends { args: infer A } ? A : never,
-  scope: Scope,
-): Promise<string[]> {
+async function evaluated(args: readonly YamlScalar[], scope: Scope): Promise<string[]> {
   const texts: string[] = [];
   for (const arg of args) texts.push(await interpolate(arg, scope));
   return texts;
