@@ -13,6 +13,8 @@ export interface Workflow {
   readonly on: readonly Trigger[];
   /** Declared inputs of `workflow_dispatch` and `workflow_call`, by name. */
   readonly inputs: ReadonlyMap<string, InputDeclaration>;
+  /** Absent where `on` has no `workflow_call`: other workflows may not call this one. */
+  readonly callable?: CallDeclaration;
   readonly env?: YamlNode;
   readonly defaults: RunDefaults;
   readonly jobs: ReadonlyMap<string, Job>;
@@ -32,6 +34,27 @@ export interface InputDeclaration {
   readonly required: boolean;
   readonly default?: YamlScalar;
   readonly options: readonly string[];
+  readonly at: Place;
+}
+
+/** What `on.workflow_call` declares: what a caller gives, and gets. */
+export interface CallDeclaration {
+  readonly at: Place;
+  /** Their types are `string`, `boolean` and `number` only. */
+  readonly inputs: ReadonlyMap<string, InputDeclaration>;
+  readonly secrets: ReadonlyMap<string, SecretDeclaration>;
+  readonly outputs: ReadonlyMap<string, OutputDeclaration>;
+}
+
+/** A secret that a called workflow declares. */
+export interface SecretDeclaration {
+  readonly required: boolean;
+  readonly at: Place;
+}
+
+/** An output of a called workflow. */
+export interface OutputDeclaration {
+  readonly value: YamlScalar;
   readonly at: Place;
 }
 

@@ -302,3 +302,54 @@ it('keeps anchors and merge keys working', () => {
   const workflow = parseWorkflow(`x-env: &env {A: 1}\n${job}      - {run: a, env: {<<: *env, B: 2}}\n`, 'w.yml');
   expect(workflow.jobs.get('build')?.steps[0]?.env).toMatchObject({ entries: [{ key: 'B' }, { key: 'A' }] });
 });
+
+it('reads what a workflow declares for those who call it', () => {
+  const workflow = parseWorkflow(
+    `on:
+  workflow_dispatch: { inputs: { level: { type: choice, options: [a] } } }
+  workflow_call:
+    inputs:
+      level: { type: number, required: "true", default: 2, description: x }
+      flag: { type: boolean, deprecationMessage: x }
+    secrets: { token: { required: true, description: x }, other: }
+    outputs: { v: { value: "\${{ jobs.a.outputs.v }}", description: x } }
+jobs: { a: { uses: ./b.yml } }
+`,
+    'w.yml',
+  );
+  expect(workflow.callable).toMatchObject({ at: { line: 3, column: 3 } });
+  expect([...(workflow.callable?.inputs ?? [])]).toMatchObject([
+    ['level', { type: 'number', required: true, default: { value: 2 }, at: { line: 5, column: 7 } }],
+    ['flag', { type: 'boolean', required: false }],
+  ]);
+  expect([...(workflow.callable?.secrets ?? [])]).toMatchObject([
+    ['token', { required: true, at: { line: 7, column: 16 } }],
+    ['other', { required: false }],
+  ]);
+  expect([...(workflow.callable?.outputs ?? [])]).toMatchObject([
+    ['v', { value: { value: '${{ jobs.a.outputs.v }}' } }],
+  ]);
+  expect(workflow.inputs.get('level')?.type).toBe('choice');
+  expect(workflow.inputs.get('flag')?.type).toBe('boolean');
+});
+
+it.each(['on: workflow_call', 'on: [push, workflow_call]', 'on: { workflow_call: }'])('may be called: %s', (on) => {
+  const { callable } = parseWorkflow(`${on}\njobs: { a: { uses: ./b.yml } }\n`, 'w.yml');
+  expect(callable).toMatchObject({ inputs: new Map(), secrets: new Map(), outputs: new Map() });
+});
+
+it('may not be called without workflow_call', () => {
+  expect(parseWorkflow('on: [push]\njobs: { a: { uses: ./b.yml } }\n', 'w.yml').callable).toBeUndefined();
+});
+
+it('takes inputs of a type that a call does not have as strings, and says so', () => {
+  const workflow = parseWorkflow(
+    'on: { workflow_call: { inputs: { a: { type: choice }, b: {} } } }\njobs: { a: { uses: ./b.yml } }\n',
+    'w.yml',
+  );
+  expect([...(workflow.callable?.inputs.values() ?? [])].map(({ type }) => type)).toEqual(['string', 'string']);
+  expect(notices(workflow)).toEqual([
+    expect.stringMatching(/^1:34: .*"a".*found "choice"; it is taken as a string$/),
+    expect.stringMatching(/^1:55: .*"b".*found none; it is taken as a string$/),
+  ]);
+});

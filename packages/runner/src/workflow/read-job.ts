@@ -122,6 +122,8 @@ function readCall(fields: ReadonlyMap<string, YamlEntry>, findings: Findings): W
   const uses = readScalar(fields.get('uses'), findings);
   if (uses === undefined) return undefined;
   const given = readScalarMap(fields.get('with'), findings);
+  // One expression may stand for the inputs of an action, not for those of a workflow.
+  if (given?.kind === 'scalar') reportWrongShape(findings, given, 'a mapping for "with"');
   return { uses, secrets: readCallSecrets(fields.get('secrets'), findings), ...defined({ with: asMapping(given) }) };
 }
 

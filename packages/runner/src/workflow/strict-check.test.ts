@@ -172,13 +172,54 @@ test.each<[title: string, text: string, problems: string[]]>([
   ],
   [
     'env beside a call',
-    'on: push\njobs: {a: {uses: ./b, env: {}}}\n',
-    ['w:2:23: expected no "env" in a job that calls a workflow, found one'],
+    'on: push\njobs: {a: {uses: ./b.yml, env: {}}}\n',
+    ['w:2:27: expected no "env" in a job that calls a workflow, found one'],
   ],
   [
     'an output of a call',
-    'on: {workflow_call: {outputs: {a: {value: "${{ steps.a }}"}}}}\njobs: {a: {uses: ./b}}\n',
+    'on: {workflow_call: {outputs: {a: {value: "${{ steps.a }}"}}}}\njobs: {a: {uses: ./b.yml}}\n',
     ['w:1:48: expression "steps.a": expected one of'],
+  ],
+  [
+    'an output of a job that is not there',
+    'on: {workflow_call: {outputs: {x: {value: "${{ jobs.bulid.outputs.x || jobs.BUILD.result || jobs.*.result }}"}}}}\njobs: {build: {uses: ./b.yml}}\n',
+    ['w:1:53: expected a job of this workflow after "jobs", found "bulid"; did you mean "build"?'],
+  ],
+  [
+    'a call that names no workflow, and one by an expression',
+    'on: push\njobs: {a: {uses: ./b}, b: {uses: "${{ github.repository }}/b@main"}, c: {uses: o/r/x.yml}}\n',
+    [
+      'w:2:18: expected a file that ends in .yml or .yaml in uses of the job, found "./b"',
+      'w:2:80: expected ./path/workflow.yml or [https://host/]owner/repo/path/workflow.yml@ref in uses of the job, found "o/r/x.yml"',
+    ],
+  ],
+  [
+    'declarations of a call that cannot be',
+    `on:
+  workflow_call:
+    input: {}
+    inputs: {a: , b: {type: choice}, c: {type: boolean, default: [x]}, d: {}}
+    secrets: {s: {requierd: true}, t: , u: {required: maybe}}
+    outputs: {o: {value: x}, p: , q: {description: x}, r: y}
+jobs: {a: {uses: ./b.yml}}
+`,
+    [
+      'w:3:5: expected a known key, found "input"; did you mean "inputs"?',
+      'w:4:14: expected one of string, boolean, number as the type of the input "a" of a workflow that is called, found none',
+      'w:4:19: expected one of string, boolean, number as the type of the input "b" of a workflow that is called, found "choice"',
+      'w:4:66: expected a text for "default", found a list',
+      'w:4:72: expected one of string, boolean, number as the type of the input "d" of a workflow that is called, found none',
+      'w:5:19: expected a known key, found "requierd"; did you mean "required"?',
+      'w:5:55: expected true, false or an expression for "required", found "maybe"',
+      'w:6:30: expected "value" for the output "p", found none',
+      'w:6:35: expected "value" for the output "q", found none',
+      'w:6:59: expected a mapping for "r", found "y"',
+    ],
+  ],
+  [
+    'inputs of a call as one expression',
+    'on: push\njobs: {a: {uses: ./b.yml, with: "${{ github }}", secrets: "${{ github }}"}}\n',
+    ['w:2:33: expected a mapping for "with"', 'w:2:59: expected "inherit" or a mapping for "secrets"'],
   ],
 ])('finds %s', (_title, text, problems) => {
   const found = checkWorkflow(text);

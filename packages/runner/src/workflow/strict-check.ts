@@ -1,12 +1,25 @@
 import type { ExpressionPlace } from '../contexts/availability.ts';
+import { type Expression, walkExpression } from '../expressions/expression.ts';
+import { ExpressionError } from '../expressions/expression-error.ts';
+import { parseTemplate } from '../expressions/template.ts';
+import { readCallReference } from '../graph/call-reference.ts';
 import { needsProblems } from '../graph/order-jobs.ts';
-import { type Problem, UserError } from '../user-error.ts';
+import { type Problem, quoted, UserError } from '../user-error.ts';
 import { ExpressionChecker } from './check-expressions.ts';
 import type { Action, Job, Step, Workflow } from './model.ts';
 import { findAction } from './parse-action.ts';
 import { findWorkflow } from './parse-workflow.ts';
-import { type Findings, knownKeys, noFindings, readFields, type KnownKeys } from './read-shape.ts';
-import type { YamlNode } from './yaml-node.ts';
+import {
+  didYouMean,
+  type Findings,
+  hasExpression,
+  knownKeys,
+  noFindings,
+  readFields,
+  scalarText,
+  type KnownKeys,
+} from './read-shape.ts';
+import type { YamlNode, YamlScalar } from './yaml-node.ts';
 import { parseYaml } from './yaml-source.ts';
 
 const containerKeys: KnownKeys = knownKeys([
@@ -65,8 +78,9 @@ function checkWorkflow(workflow: Workflow, node: YamlNode, findings: Findings): 
   expressions.tree(workflow.defaults.workingDirectory, 'defaults.run');
   expressions.tree(memberOf(node, 'concurrency'), 'concurrency');
   for (const input of workflow.inputs.values()) expressions.tree(input.default, 'on.inputs.default');
-  for (const { event, filters } of workflow.on) {
-    if (event === 'workflow_call') expressions.tree(memberOf(filters, 'outputs'), 'on.outputs.value');
+  for (const { value } of workflow.callable?.outputs.values() ?? []) {
+    expressions.tree(value, 'on.outputs.value');
+    checkJobsOf(value, workflow, findings);
   }
   for (const job of workflow.jobs.values()) {
     const written = memberOf(memberOf(node, 'jobs'), job.id);
@@ -74,6 +88,37 @@ function checkWorkflow(workflow: Workflow, node: YamlNode, findings: Findings): 
     expressions.tree(memberOf(written, 'environment'), 'job.environment');
     checkJob(job, expressions, findings);
   }
+}
+
+/** Outputs come from jobs of the workflow: another name gives nothing, and nobody is told. */
+function checkJobsOf(value: YamlScalar, { jobs }: Workflow, findings: Findings): void {
+  const known = [...jobs.keys()];
+  for (const { root, placeAt } of expressionsIn(value)) {
+    for (const node of walkExpression(root)) {
+      if (node.kind !== 'index' || node.target.kind !== 'context' || node.target.name !== 'jobs') continue;
+      const name = node.index.kind === 'literal' ? String(node.index.value) : undefined;
+      if (name === undefined || known.some((id) => id.toLowerCase() === name.toLowerCase())) continue;
+      const message = `expected a job of this workflow after "jobs", found ${quoted(name)}${didYouMean(name, known)}`;
+      findings.problems.push({ message, at: placeAt(node.index.offset) });
+    }
+  }
+}
+
+/** The expressions of a scalar, as far as they can be read: what cannot be is told elsewhere. */
+function expressionsIn(value: YamlScalar): readonly Expression[] {
+  try {
+    return parseTemplate(value).filter((part) => typeof part !== 'string');
+  } catch (error) {
+    if (error instanceof ExpressionError) return [];
+    throw error;
+  }
+}
+
+/** `uses` of a job. Where it has an expression, the run will tell. */
+function checkCall({ call }: Job, findings: Findings): void {
+  if (call === undefined || hasExpression(call.uses)) return;
+  const reference = readCallReference(scalarText(call.uses));
+  if ('message' in reference) findings.problems.push({ ...reference, at: call.uses.at });
 }
 
 /** What the model does not keep because it changes nothing on a runner. */
@@ -98,6 +143,7 @@ function checkJob(job: Job, expressions: ExpressionChecker, findings: Findings):
     [job.call?.secrets === 'inherit' ? undefined : job.call?.secrets, 'job.secrets'],
   ];
   for (const [node, place] of parts) expressions.tree(node, place);
+  checkCall(job, findings);
   expressions.condition(job.if, 'job.if');
   for (const output of job.outputs.values()) expressions.tree(output, 'job.outputs');
   checkContainer(job.container, 'job.container', expressions, findings);
