@@ -138,6 +138,9 @@ async function runInstance(task: Task, settings: RunSettings, signal: AbortSigna
     report.finished(finished.result, Date.now() - startedAt);
     return finished;
   } catch (error) {
+    // The look for actions ends with the job.
+    if (signal.aborted)
+      return endUnrun(report, { result: 'cancelled', rows: ['Cancelled before it started'] }, settings);
     return endUnrun(report, { result: 'failure', rows: errorRows(error) }, settings);
   }
 }

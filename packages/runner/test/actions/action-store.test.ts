@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { unpackTar } from '@forgejo-runner/kit';
 import {
   callContext,
@@ -94,6 +96,13 @@ describe('what a reference finds', () => {
     expect(await text('same')).toBe('tag');
     await server.commit('a/b', { 'action.yml': 'named' }, { refs: [`refs/heads/${sha.slice(0, 8)}`] });
     expect(await text(sha.slice(0, 8))).toBe('named');
+  });
+
+  it('finds short ids at a server that can leave out files', async () => {
+    const sha = await server.commit('a/b', { 'action.yml': 'one' });
+    await server.commit('a/b', { 'action.yml': 'two' });
+    await server.git('a/b', 'config', 'uploadpack.allowFilter', 'true');
+    expect(await text(sha.slice(0, 9))).toBe('one');
   });
 
   it('finds a commit that no reference points at', async () => {
@@ -251,6 +260,25 @@ describe('private repositories', () => {
     await server.commit('a/b', { 'action.yml': 'x' });
     await store.open({ ...at('main'), origin: guarded.url }, [login], never);
     expect(server.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+  });
+
+  it('gives the login to nobody whom its server sends git to', async () => {
+    await server.commit('a/b', { 'action.yml': 'x' });
+    const sender = createServer((request, response) => {
+      const isAsked = request.headers.authorization === undefined;
+      if (isAsked) response.writeHead(401, { 'www-authenticate': 'Basic realm="test"' }).end();
+      else response.writeHead(302, { location: `${server.url}${request.url ?? ''}` }).end();
+    });
+    await once(sender.listen(0, '127.0.0.1'), 'listening');
+    const origin = `http://127.0.0.1:${(sender.address() as AddressInfo).port}`;
+    try {
+      await expect(store.open({ url: `${origin}/a/b`, origin, ref: 'main' }, [login], never)).rejects.toThrow(
+        'returned error: 302',
+      );
+    } finally {
+      sender.close();
+    }
+    expect(server.requests).toEqual([]);
   });
 
   it('never puts the login on a command line', async () => {

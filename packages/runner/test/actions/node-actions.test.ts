@@ -63,6 +63,16 @@ describe('inputs and command files', () => {
     expect(folder).toBe(path);
   });
 
+  it('takes names and values that no variable can have', async () => {
+    const files = { 'a/action.yml': action(''), 'a/main.js': `${script('main')}; file('STATE', 'a b=1');` };
+    const ran = await runSteps(
+      String.raw`- { uses: ./a, with: { "x=y": 1, "": 2, "n\0": 3, "v": "a\0b", who: "ü" } }`,
+      { files },
+    );
+    expect(ran.job().result).toBe('success');
+    expect(ran.job().text()).toContain('main of ü');
+  });
+
   it('shows deprecation, unexpected and missing inputs', async () => {
     const inputs = 'old: { deprecationMessage: use new }, need: { required: true }';
     const files = { 'a/action.yml': action('', inputs), 'a/main.js': '' };

@@ -178,7 +178,11 @@ function loginSetting({ login }: GitCall): readonly (readonly [string, string])[
   if (login === undefined) return [];
   const { username, password } = login.credentials;
   const basic = Buffer.from(`${username}:${password}`).toString('base64');
-  return [[`http.${login.origin}/.extraHeader`, `Authorization: Basic ${basic}`]];
+  return [
+    [`http.${login.origin}/.extraHeader`, `Authorization: Basic ${basic}`],
+    // git would send the header on to whomever the server names.
+    ['http.followRedirects', 'false'],
+  ];
 }
 
 function lastWords(child: ChildProcess): () => string {
