@@ -147,7 +147,8 @@ describe('what a reference finds', () => {
     const repository = await open('main');
     await unpackTar({ dest: folder.join('out'), tar: repository.archive('', never) }, never);
     expect(await readFile(folder.join('out', 'dist', 'index.js'), 'utf8')).toBe('$Format:%H$');
-    expect((await stat(folder.join('out', 'run.sh'))).mode & 0o111).not.toBe(0);
+    expect((await stat(folder.join('out', 'run.sh'))).mode & 0o777).toBe(0o755);
+    expect((await stat(folder.join('out', 'action.yml'))).mode & 0o777).toBe(0o644);
     await unpackTar({ dest: folder.join('dist'), tar: repository.archive('dist', never) }, never);
     expect(await readdir(folder.join('dist'))).toEqual(['index.js']);
   });

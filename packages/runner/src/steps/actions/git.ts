@@ -62,6 +62,8 @@ const settings: readonly (readonly [name: string, value: string])[] = [
   ['protocol.version', '2'],
   ['fetch.recurseSubmodules', 'false'],
   ['submodule.recurse', 'false'],
+  // Files of an archive are the group's to read, not to write.
+  ['tar.umask', '0022'],
   ['gc.auto', '0'],
   ['maintenance.auto', 'false'],
   // A server that says nothing is one that is not there.
