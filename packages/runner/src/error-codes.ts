@@ -15,6 +15,7 @@ const table = {
   FRR501: 'no label of this runner fits the job',
   FRR502: 'the backend of the label lacks what the job needs',
   FRR503: 'the job is planned wrongly',
+  FRR504: 'a workflow cannot be called',
   FRR601: 'a step cannot run',
   FRR602: 'an action cannot be used',
   FRR603: 'a command file is malformed',

@@ -3,6 +3,7 @@ import { callContext, type ReferenceBackend, referenceBackend } from '@forgejo-r
 import { writeFiles } from '../src/environment/target-files.ts';
 import { fromJsonValue, type Value, type ValueMap } from '../src/expressions/values.ts';
 import type { JobRuntime } from '../src/job/run-job.ts';
+import type { WorkflowSources } from '../src/graph/called-workflow.ts';
 import { type RunSettings, runWorkflow } from '../src/local/run-workflow.ts';
 import type { Annotation } from '../src/log/annotations.ts';
 import { Masker } from '../src/log/masker.ts';
@@ -29,6 +30,8 @@ export interface RunYamlOptions {
   readonly isDryRun?: boolean;
   readonly maxJobs?: number;
   readonly debug?: boolean;
+  /** Where called workflows come from. */
+  readonly workflows?: WorkflowSources;
   readonly fillWorkspace?: JobRuntime['fillWorkspace'];
   readonly actions?: ActionSource;
 }
@@ -101,6 +104,7 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
     ...(options.actions === undefined ? {} : { actions: options.actions }),
     maxJobs: options.maxJobs ?? 4,
     isDryRun: options.isDryRun ?? false,
+    ...(options.workflows === undefined ? {} : { workflows: options.workflows }),
     signal: options.signal ?? new AbortController().signal,
     openReport: ({ id, name }) => {
       const seen = new SeenJob(id, name);

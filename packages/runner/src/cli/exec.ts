@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
+import type { WorkflowSources } from '../graph/called-workflow.ts';
 import { defaultGraceMs } from '../job/job-limits.ts';
 import { askSecrets } from '../local/ask-secret.ts';
 import { chooseWorkflows } from '../local/choose-workflows.ts';
@@ -17,13 +18,16 @@ import { localGithub } from '../local/local-github.ts';
 import { readNameValues } from '../local/name-values.ts';
 import { openLocalActions } from '../local/open-local-actions.ts';
 import { openLocalBackends } from '../local/open-local-backends.ts';
+import { ownWorkflows } from '../local/own-workflows.ts';
 import { hasUnicode, openRunPrinter, type RunPrinter } from '../local/print-run.ts';
 import { provideCheckout } from '../local/provide-checkout.ts';
+import { remoteWorkflows } from '../local/remote-workflows.ts';
 import { readRepositoryContext, type RepositoryContext } from '../local/repository-context.ts';
 import { runWorkflow, type RunSettings } from '../local/run-workflow.ts';
 import { workflowInputs } from '../local/workflow-inputs.ts';
 import { Masker } from '../log/masker.ts';
 import { runnerVersion } from '../runner-version.ts';
+import type { ActionStore } from '../steps/actions/action-store.ts';
 import type { Job, Workflow } from '../workflow/model.ts';
 import type { CommandContext } from './command-context.ts';
 import { ineffectiveFlags } from './docker-flags.ts';
@@ -51,7 +55,7 @@ export async function runExec(options: ExecOptions, context: CommandContext): Pr
     unicode: hasUnicode(io.env, process.platform),
     verbose: options.debug,
     json: options.json,
-    jobNames: workflows.flatMap(({ jobs }) => [...jobs.values()].map(longestName)),
+    jobNames: workflows.flatMap(({ jobs }) => [...jobs.values()].flatMap(longestNames)),
   });
   const failed = await runAll(workflows, inputs, printer, options, context);
   await printer.close();
@@ -59,9 +63,10 @@ export async function runExec(options: ExecOptions, context: CommandContext): Pr
   return failed ? exitCodes.failure : exitCodes.success;
 }
 
-/** A name as long as those of the job will be: a matrix puts its values behind it. */
-function longestName(job: Job): string {
-  return job.strategy?.matrix === undefined ? job.id : `${job.id} (some values)`;
+/** Names as long as those of the job will be: a matrix puts its values behind, a call the names of any number of jobs. */
+function longestNames({ id, strategy, call }: Job): readonly string[] {
+  const name = strategy?.matrix === undefined ? id : `${id} (some values)`;
+  return call === undefined ? [name] : [`${name} / a job`, `${name} / another job`];
 }
 
 /** Source: no-color.org, and the variable that Node and others know for the opposite. */
@@ -134,6 +139,8 @@ async function runAll(
     },
     io.signal,
   );
+  const prepare = options.noSkipCheckout ? asItIs : provideCheckout;
+  const called = workflowSources(inputs, actions.store, prepare, context);
   let hasFailed = false;
   for (const workflow of workflows) {
     if (io.signal.aborted) break;
@@ -145,6 +152,7 @@ async function runAll(
       isDryRun: options.dryRun,
       actions: actions.source,
       signal: io.signal,
+      workflows: called,
       openReport: (job) => printer.job(job.id, job.name),
       runtime: {
         owner: backends.owner,
@@ -156,28 +164,41 @@ async function runAll(
         fillWorkspace: (place, signal) => copyDirectory(inputs.directory, options, place, signal),
       },
     };
-    const results = await runWorkflow(
-      options.noSkipCheckout ? workflow : provideCheckout(workflow),
-      options.job,
-      settings,
-    );
+    const results = await runWorkflow(prepare(workflow), options.job, settings);
     hasFailed ||= [...results.values()].some(({ result }) => result === 'failure' || result === 'cancelled');
   }
   return hasFailed;
+}
+
+function asItIs(workflow: Workflow): Workflow {
+  return workflow;
+}
+
+/** Where workflows come from that jobs call: the folder of the run, and repositories. */
+function workflowSources(
+  inputs: ExecInputs,
+  store: ActionStore,
+  prepare: (workflow: Workflow) => Workflow,
+  { io }: CommandContext,
+): WorkflowSources {
+  const { directory, repository } = inputs;
+  return {
+    own: ownWorkflows({ directory, cwd: io.cwd, prepare }),
+    openRemote: remoteWorkflows({ store, serverUrl: repository.serverUrl, prepare, ...tokenOf(inputs) }),
+  };
+}
+
+function tokenOf({ secrets }: ExecInputs): { readonly token?: string } {
+  const token = secrets.get('FORGEJO_TOKEN') ?? secrets.get('GITHUB_TOKEN');
+  return token === undefined ? {} : { token };
 }
 
 function runContext(
   workflow: Workflow,
   inputs: ExecInputs,
 ): Pick<RunSettings, 'github' | 'inputs' | 'secrets' | 'vars'> {
-  const token = inputs.secrets.get('FORGEJO_TOKEN') ?? inputs.secrets.get('GITHUB_TOKEN');
   return {
-    github: localGithub({
-      ...inputs,
-      workflow,
-      runId: String(randomInt(1, 2 ** 40)),
-      ...(token === undefined ? {} : { token }),
-    }),
+    github: localGithub({ ...inputs, ...tokenOf(inputs), workflow, runId: String(randomInt(1, 2 ** 40)) }),
     inputs: workflowInputs(workflow, inputs.payload),
     secrets: inputs.secrets,
     vars: inputs.vars,

@@ -13,7 +13,8 @@ export function plainContexts(task: Task): ReadonlyMap<string, Value> {
   ]);
 }
 
-function needsContext(needs: ReadonlyMap<string, NeededJob>): ValueMap {
+/** The `needs` context, and the `jobs` context of a called workflow's outputs: result and outputs by job id. */
+export function needsContext(needs: ReadonlyMap<string, NeededJob>): ValueMap {
   return new Map(
     [...needs].map(([id, job]): [string, Value] => [
       id,

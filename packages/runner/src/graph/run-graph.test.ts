@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { JobResult } from '../report/job-report.ts';
 import { type GraphJob, mergeResults, runGraph } from './run-graph.ts';
+import { Slots } from './slots.ts';
 
 const forever = new AbortController().signal;
 
@@ -41,7 +42,7 @@ function recorded(started: string[]) {
 it('starts a job when all that it needs has ended', async () => {
   const started: string[] = [];
   const { job, end } = recorded(started);
-  const all = runGraph([job('a'), job('b'), job('c', ['a', 'b'])], { maxJobs: 5, signal: forever });
+  const all = runGraph([job('a'), job('b'), job('c', ['a', 'b'])], { slots: new Slots(5), signal: forever });
   await end('a', 'success');
   expect(started).toEqual(['a', 'b']);
   await end('b', 'success');
@@ -64,7 +65,7 @@ it('tells a job what those before it came to, near and far', async () => {
     },
   });
   await runGraph([done('a', [], 'failure'), done('b', ['a'], 'skipped'), done('c', ['b'], 'success')], {
-    maxJobs: 1,
+    slots: new Slots(1),
     signal: forever,
   });
   expect(seen).toEqual([
@@ -77,7 +78,7 @@ it('tells a job what those before it came to, near and far', async () => {
 it('runs no more jobs at once than allowed', async () => {
   const started: string[] = [];
   const { job, end } = recorded(started);
-  const all = runGraph([job('a'), job('b'), job('c')], { maxJobs: 2, signal: forever });
+  const all = runGraph([job('a'), job('b'), job('c')], { slots: new Slots(2), signal: forever });
   await expect.poll(() => started).toEqual(['a', 'b']);
   await end('a', 'success');
   await expect.poll(() => started).toEqual(['a', 'b', 'c']);
@@ -89,7 +90,7 @@ it('runs no more jobs at once than allowed', async () => {
 it('keeps to max-parallel of a matrix', async () => {
   const started: string[] = [];
   const { job, end } = recorded(started);
-  const all = runGraph([job('m', [], { count: 3, maxParallel: 1 })], { maxJobs: 5, signal: forever });
+  const all = runGraph([job('m', [], { count: 3, maxParallel: 1 })], { slots: new Slots(5), signal: forever });
   for (const index of [0, 1, 2]) {
     await expect.poll(() => started.length).toBe(index + 1);
     await end(`m-${index}`, 'success');
@@ -99,7 +100,7 @@ it('keeps to max-parallel of a matrix', async () => {
 
 it('cancels the other instances of a matrix when one fails', async () => {
   const { job, end } = recorded([]);
-  const all = runGraph([job('m', [], { count: 3 })], { maxJobs: 5, signal: forever });
+  const all = runGraph([job('m', [], { count: 3 })], { slots: new Slots(5), signal: forever });
   await end('m-1', 'failure');
   expect((await all).get('m')?.result).toBe('failure');
 });
@@ -107,7 +108,7 @@ it('cancels the other instances of a matrix when one fails', async () => {
 it('does not start instances that waited when one failed', async () => {
   const started: string[] = [];
   const { job, end } = recorded(started);
-  const all = runGraph([job('m', [], { count: 3, maxParallel: 1 })], { maxJobs: 5, signal: forever });
+  const all = runGraph([job('m', [], { count: 3, maxParallel: 1 })], { slots: new Slots(5), signal: forever });
   await end('m-0', 'failure');
   await all;
   expect(started).toEqual(['m-0']);
@@ -115,7 +116,7 @@ it('does not start instances that waited when one failed', async () => {
 
 it('lets the others go on without fail-fast', async () => {
   const { job, end } = recorded([]);
-  const all = runGraph([job('m', [], { count: 2, failFast: false })], { maxJobs: 5, signal: forever });
+  const all = runGraph([job('m', [], { count: 2, failFast: false })], { slots: new Slots(5), signal: forever });
   await end('m-0', 'failure');
   await end('m-1', 'success');
   expect((await all).get('m')?.outputs).toEqual(new Map([['from', 'm-1']]));
@@ -125,7 +126,7 @@ it('hands the cancellation of the run to every instance', async () => {
   const cancel = new AbortController();
   const started: string[] = [];
   const { job } = recorded(started);
-  const all = runGraph([job('a'), job('b')], { maxJobs: 5, signal: cancel.signal });
+  const all = runGraph([job('a'), job('b')], { slots: new Slots(5), signal: cancel.signal });
   await expect.poll(() => started.length).toBe(2);
   cancel.abort();
   expect([...(await all).values()].map(({ result }) => result)).toEqual(['cancelled', 'cancelled']);
@@ -140,4 +141,38 @@ it.each<[JobResult[], JobResult]>([
   [[], 'skipped'],
 ])('merges %j to %s', (results, merged) => {
   expect(mergeResults(results)).toBe(merged);
+});
+
+it('takes no slot for an instance that is a graph itself, whose instances share the slots', async () => {
+  const slots = new Slots(1);
+  const started: string[] = [];
+  const leaf = (id: string): GraphJob => ({
+    id,
+    needs: [],
+    expand: async () => ({
+      failFast: true,
+      maxParallel: 1,
+      instances: [{ run: async () => ({ result: started.push(id) > 0 ? 'success' : 'failure', outputs: new Map() }) }],
+    }),
+  });
+  const outer = (id: string): GraphJob => ({
+    id,
+    needs: [],
+    expand: async () => ({
+      failFast: true,
+      maxParallel: 1,
+      instances: [
+        {
+          isGraph: true,
+          run: async (signal) => {
+            const inner = await runGraph([leaf(`${id}/x`), leaf(`${id}/y`)], { slots, signal });
+            return { result: mergeResults([...inner.values()].map(({ result }) => result)), outputs: new Map() };
+          },
+        },
+      ],
+    }),
+  });
+  const results = await runGraph([outer('a'), outer('b')], { slots, signal: forever });
+  expect([...results.values()].map(({ result }) => result)).toEqual(['success', 'success']);
+  expect(started.toSorted()).toEqual(['a/x', 'a/y', 'b/x', 'b/y']);
 });

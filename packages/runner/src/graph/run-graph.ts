@@ -1,6 +1,7 @@
 import type { NeededJob } from '../task/task.ts';
 import type { JobResult } from '../report/job-report.ts';
 import type { Value } from '../expressions/values.ts';
+import { Slots } from './slots.ts';
 
 /** One job of a workflow to be run in this process, with everything that its matrix expands to. */
 export interface GraphJob {
@@ -31,6 +32,8 @@ export interface GraphInstances {
  * One that did not start by then is called with a signal that aborted: it says so in its report and runs nothing.
  */
 export interface GraphInstance {
+  /** It runs nothing itself but a graph of its own, whose instances take their places from the same slots. */
+  readonly isGraph?: boolean;
   readonly run: (signal: AbortSignal) => Promise<InstanceResult>;
 }
 
@@ -41,16 +44,15 @@ export interface InstanceResult {
 }
 
 /**
- * Runs jobs in the order of their needs, as many at once as allowed. Never rejects for what a job does.
+ * Runs jobs in the order of their needs, as many at once as there are slots. Never rejects for what a job does.
  *
  * @param jobs every job after the jobs that it needs.
  * @returns the results by job id; a matrix counts as failed when one instance failed.
  */
 export async function runGraph(
   jobs: readonly GraphJob[],
-  limits: { readonly maxJobs: number; readonly signal: AbortSignal },
+  limits: { readonly slots: Slots; readonly signal: AbortSignal },
 ): Promise<ReadonlyMap<string, NeededJob>> {
-  const slots = new Slots(limits.maxJobs);
   const running = new Map<string, Promise<NeededJob>>();
   const ancestors = ancestorsOf(jobs);
   for (const job of jobs) {
@@ -66,7 +68,7 @@ export async function runGraph(
       return runInstances(
         job,
         { needs, before: [...finished.values()].map(({ result }) => result) },
-        slots,
+        limits.slots,
         limits.signal,
       );
     };
@@ -90,7 +92,7 @@ async function runInstances(
   const results = await Promise.all(
     instances.map(async (instance) => {
       await using _parallel = await own.take();
-      await using _slot = await slots.take();
+      await using _slot = instance.isGraph === true ? undefined : await slots.take();
       const finished = await instance.run(either);
       if (finished.result === 'failure' && failFast) stop.abort();
       return finished;
@@ -119,26 +121,4 @@ function ancestorsOf(jobs: readonly GraphJob[]): ReadonlyMap<string, ReadonlySet
     ancestors.set(job.id, all);
   }
   return ancestors;
-}
-
-/** A number of places, handed out in the order of asking. */
-class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = Math.max(1, count);
-  }
-
-  async take(): Promise<AsyncDisposable> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return {
-      [Symbol.asyncDispose]: async () => {
-        const next = this.#waiting.shift();
-        if (next === undefined) this.#free += 1;
-        else next();
-      },
-    };
-  }
 }

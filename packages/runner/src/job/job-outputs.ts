@@ -17,7 +17,11 @@ const maxValueBytes = 1024 * 1024;
  * Evaluates the outputs of a job after its last step. An output that holds a secret is left out, as on GitHub: jobs
  * that need it would show it.
  */
-export async function jobOutputs(job: Job, scope: Scope, hasSecret: (text: string) => boolean): Promise<JobOutputs> {
+export async function jobOutputs(
+  job: Pick<Job, 'outputs'>,
+  scope: Scope,
+  hasSecret: (text: string) => boolean,
+): Promise<JobOutputs> {
   const values = new Map<string, Value>();
   const warnings: string[] = [];
   for (const [name, node] of job.outputs) {

@@ -13,6 +13,9 @@ it.each([
   ['push among several', [['schedule', 'push'], ['issues']], { detectEvent: false }, 'push'],
   ['push although several others', [['schedule'], ['issues']], { detectEvent: false }, 'push'],
   ['the first by name', [['schedule', 'push'], ['issues']], { detectEvent: true }, 'issues'],
+  ['the only event beside calls', [['schedule'], ['workflow_call']], { detectEvent: false }, 'schedule'],
+  ['the first by name beside calls', [['workflow_call', 'zebra'], ['yak']], { detectEvent: true }, 'yak'],
+  ['a call where there is nothing else', [['workflow_call']], { detectEvent: false }, 'workflow_call'],
   ['push without workflows', [], { detectEvent: true }, 'push'],
   ['what was asked for', [['schedule', 'push']], { detectEvent: true, event: 'schedule' }, 'schedule'],
 ])('takes %s', (_, lists, choice, expected) => {

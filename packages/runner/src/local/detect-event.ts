@@ -23,9 +23,11 @@ export function detectEvent(workflows: readonly Pick<Workflow, 'on'>[], choice: 
     if (!events.includes(choice.event)) throw unknownEvent(choice.event, events);
     return choice.event;
   }
-  const [first] = events;
+  // Nothing happens in a repository that would be a call: it comes from another workflow.
+  const started = events.length === 1 ? events : events.filter((event) => event !== 'workflow_call');
+  const [first] = started;
   if (first === undefined) return 'push';
-  return events.length === 1 || choice.detectEvent ? first : 'push';
+  return started.length === 1 || choice.detectEvent ? first : 'push';
 }
 
 function unknownEvent(event: string, events: readonly string[]): UserError {

@@ -49,7 +49,7 @@ export async function findWorkflows(
  * Nobody has checked a workflow before a local run, as a server does: a misspelt key or a wrong expression is told
  * before anything starts.
  */
-function readStrictly(text: string, file: string): Workflow {
+export function readStrictly(text: string, file: string): Workflow {
   const problems = strictCheckWorkflow(text, file);
   if (problems.length === 0) return parseWorkflow(text, file);
   // What is no YAML has a code and a next step of its own.
@@ -81,7 +81,8 @@ async function statOf(path: string): Promise<Stats> {
   }
 }
 
-function shownPath(file: string, cwd: string): string {
+/** A file as people find it from where they are. */
+export function shownPath(file: string, cwd: string): string {
   const path = relative(cwd, file);
   return path.startsWith('..') ? file : path;
 }

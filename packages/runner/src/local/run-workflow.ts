@@ -1,9 +1,11 @@
 import { evaluateScalar, evaluateTree } from '../expressions/interpolate.ts';
 import type { Scope } from '../expressions/scope.ts';
 import type { ValueMap } from '../expressions/values.ts';
+import { type CallLevel, WorkflowCalls, type WorkflowSources } from '../graph/called-workflow.ts';
 import { expandMatrix } from '../graph/expand-matrix.ts';
 import { orderJobs } from '../graph/order-jobs.ts';
-import { type GraphInstances, type NeedsContext, runGraph } from '../graph/run-graph.ts';
+import { type GraphInstances, mergeResults, type NeedsContext, runGraph } from '../graph/run-graph.ts';
+import { Slots } from '../graph/slots.ts';
 import { type FinishedJob, type JobRuntime, runJob } from '../job/run-job.ts';
 import { isTrue, jobName, jobScope, planJob, type PlanInput, whySkipped } from '../plan/plan-job.ts';
 import type { ActionSource } from '../plan/job-actions.ts';
@@ -12,8 +14,9 @@ import type { JobReport, JobResult } from '../report/job-report.ts';
 import { outcomeOfError } from '../steps/step-result.ts';
 import type { NeededJob, Task } from '../task/task.ts';
 import { quoted, UserError } from '../user-error.ts';
-import type { Job, Workflow } from '../workflow/model.ts';
+import type { Job, Workflow, WorkflowCall } from '../workflow/model.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
+import { openCall } from './open-call.ts';
 
 /** What is the same for every job of a local run: the server's part. */
 export interface RunSettings {
@@ -31,7 +34,20 @@ export interface RunSettings {
   readonly signal: AbortSignal;
   /** Plan everything and run nothing. */
   readonly isDryRun: boolean;
+  /** Where workflows come from that jobs call; without it such jobs fail. */
+  readonly workflows?: WorkflowSources;
+  /** A job of a called workflow has the ids and names of its callers before its own: `caller/job`, `Caller / Job`. */
   readonly openReport: (job: { readonly id: string; readonly name: string }) => LocalJobReport;
+}
+
+/** Settings of one workflow of the run: the one that the event started, or one that a job calls. */
+interface LevelSettings extends RunSettings {
+  readonly calls: WorkflowCalls;
+  readonly level: CallLevel;
+  /** Id and name of the calling job, for the reports of its jobs. */
+  readonly caller?: { readonly id: string; readonly name: string };
+  /** Shared by all levels. */
+  readonly slots: Slots;
 }
 
 /** Where a job of a local run reports to, and is told how it ended. */
@@ -50,6 +66,16 @@ export async function runWorkflow(
   only: string | undefined,
   settings: RunSettings,
 ): Promise<ReadonlyMap<string, NeededJob>> {
+  const calls = new WorkflowCalls(settings.workflows);
+  const slots = new Slots(settings.maxJobs);
+  return runJobs(workflow, only, { ...settings, calls, slots, level: calls.top(workflow) });
+}
+
+async function runJobs(
+  workflow: Workflow,
+  only: string | undefined,
+  settings: LevelSettings,
+): Promise<ReadonlyMap<string, NeededJob>> {
   const jobs = neededBy(orderJobs(workflow.jobs).flat(), only);
   return runGraph(
     jobs.map((job) => ({
@@ -57,7 +83,7 @@ export async function runWorkflow(
       needs: job.needs.map(({ id }) => id),
       expand: (context) => expandJob(workflow, job, context, settings),
     })),
-    { maxJobs: settings.maxJobs, signal: settings.signal },
+    { slots: settings.slots, signal: settings.signal },
   );
 }
 
@@ -75,7 +101,7 @@ async function expandJob(
   workflow: Workflow,
   job: Job,
   context: NeedsContext,
-  settings: RunSettings,
+  settings: LevelSettings,
 ): Promise<GraphInstances> {
   const task: Task = {
     id: job.id,
@@ -93,7 +119,7 @@ async function expandJob(
   const alone = (ended: EndedUnrun): GraphInstances => ({
     failFast: true,
     maxParallel: 1,
-    instances: [{ run: () => endUnrun(settings.openReport({ id: job.id, name: job.id }), ended, settings) }],
+    instances: [{ run: () => endUnrun(openReport(job.id, job.id, settings), ended, settings) }],
   });
   try {
     // Before the matrix, as on GitHub: it may be made of outputs that a job which was skipped does not have.
@@ -105,7 +131,7 @@ async function expandJob(
   }
 }
 
-async function expandStrategy(task: Task, settings: RunSettings): Promise<GraphInstances> {
+async function expandStrategy(task: Task, settings: LevelSettings): Promise<GraphInstances> {
   const { matrix, failFast, maxParallel } = task.job.strategy ?? {};
   const scope = jobScope(task);
   const combinations = expandMatrix(matrix === undefined ? undefined : await evaluateTree(matrix, scope));
@@ -119,15 +145,17 @@ async function expandStrategy(task: Task, settings: RunSettings): Promise<GraphI
     instances: combinations.map((combination, jobIndex) => {
       const id = combinations.length === 1 ? task.job.id : `${task.job.id}-${jobIndex + 1}`;
       const instance: Task = { ...task, id, matrix: combination, strategy: { ...strategy, jobIndex } };
-      return { run: (signal) => runInstance(instance, settings, signal) };
+      const { call } = task.job;
+      if (call === undefined) return { run: (signal) => runInstance(instance, settings, signal) };
+      return { isGraph: true, run: (signal) => runCall(instance, call, settings, signal) };
     }),
   };
 }
 
-async function runInstance(task: Task, settings: RunSettings, signal: AbortSignal): Promise<FinishedJob> {
+async function runInstance(task: Task, settings: LevelSettings, signal: AbortSignal): Promise<FinishedJob> {
   const startedAt = Date.now();
   const name = await jobName(task, jobScope(task)).catch(() => task.job.id);
-  const report = settings.openReport({ id: task.id, name: settings.runtime.masker.mask(name) });
+  const report = openReport(task.id, name, settings);
   if (signal.aborted) return endUnrun(report, { result: 'cancelled', rows: ['Cancelled before it started'] }, settings);
   try {
     const plan = await planJob(task, { ...settings, signal });
@@ -145,13 +173,55 @@ async function runInstance(task: Task, settings: RunSettings, signal: AbortSigna
   }
 }
 
+/** Runs the jobs of a called workflow. The call itself reports only what its jobs cannot: why there are none. */
+async function runCall(
+  task: Task,
+  call: WorkflowCall,
+  settings: LevelSettings,
+  signal: AbortSignal,
+): Promise<FinishedJob> {
+  const { masker } = settings.runtime;
+  const name = await jobName(task, jobScope(task)).catch(() => task.job.id);
+  const end = (result: JobResult, rows: readonly string[]): Promise<FinishedJob> =>
+    endUnrun(openReport(task.id, name, settings), { result, rows }, settings);
+  if (signal.aborted) return end('cancelled', ['Cancelled before it started']);
+  try {
+    const { workflow, outputs, ...seen } = await openCall(task, call, { ...settings, masker }, signal);
+    const caller = { id: reportId(task.id, settings), name: reportName(name, settings) };
+    const jobs = await runJobs(workflow, undefined, { ...settings, ...seen, caller, signal });
+    const result = mergeResults([...jobs.values()].map((job) => job.result));
+    const { values, warnings } = await outputs(jobs);
+    if (warnings.length > 0)
+      await end(
+        result,
+        warnings.map((warning) => `##[warning]${warning}`),
+      );
+    return { result, outputs: values };
+  } catch (error) {
+    return signal.aborted ? end('cancelled', ['Cancelled before it started']) : end('failure', errorRows(error));
+  }
+}
+
+function openReport(id: string, name: string, settings: LevelSettings): LocalJobReport {
+  const shown = settings.runtime.masker.mask(reportName(name, settings));
+  return settings.openReport({ id: reportId(id, settings), name: shown });
+}
+
+function reportId(id: string, { caller }: LevelSettings): string {
+  return caller === undefined ? id : `${caller.id}/${id}`;
+}
+
+function reportName(name: string, { caller }: LevelSettings): string {
+  return caller === undefined ? name : `${caller.name} / ${name}`;
+}
+
 interface EndedUnrun {
   readonly result: JobResult;
   readonly rows: readonly string[];
 }
 
 /** Ends a job that never got an environment. */
-async function endUnrun(report: LocalJobReport, ended: EndedUnrun, settings: RunSettings): Promise<FinishedJob> {
+async function endUnrun(report: LocalJobReport, ended: EndedUnrun, settings: LevelSettings): Promise<FinishedJob> {
   const { masker } = settings.runtime;
   const atMs = Date.now();
   await report.rows(

@@ -187,3 +187,11 @@ it('refuses remote actions where there is no store of them, all at once', async 
   const job = 'runs-on: here\nsteps:\n- uses: actions/checkout@v4\n- run: "true"\n- uses: acme/scan@v2';
   await expect(plan(job)).rejects.toThrow(/:7:\d+: .*"actions\/checkout@v4".*\n.*:9:\d+: .*"acme\/scan@v2"/);
 });
+
+it('does not take a job for a place of its own that calls a workflow', async () => {
+  const planning = plan('uses: ./called.yml\nruns-on: here');
+  await expect(planning).rejects.toMatchObject({
+    code: 'FRR504',
+    message: 'w.yml:4:3: expected a job with steps, found "one", which calls a workflow',
+  });
+});

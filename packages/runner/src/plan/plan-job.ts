@@ -127,15 +127,10 @@ async function planEnv(task: Task, scope: Scope): Promise<ReadonlyMap<string, st
   return env;
 }
 
-function requireRunsOn(task: Task): NonNullable<Task['job']['runsOn']> {
-  if (task.job.runsOn !== undefined) return task.job.runsOn;
-  throw new UserError('FRR503', {
-    problems: [
-      {
-        at: task.job.at,
-        message: `job "${task.job.id}" calls a reusable workflow, which this version of the runner does not do`,
-      },
-    ],
-    next: 'copy the jobs of the called workflow into this one',
+function requireRunsOn({ job }: Task): NonNullable<Task['job']['runsOn']> {
+  if (job.runsOn !== undefined && job.call === undefined) return job.runsOn;
+  throw new UserError('FRR504', {
+    problems: [{ at: job.at, message: `expected a job with steps, found "${job.id}", which calls a workflow` }],
+    next: 'leave "runs-on" out of the calling job, so that the instance makes jobs of those of the called workflow',
   });
 }

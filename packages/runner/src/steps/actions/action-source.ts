@@ -51,7 +51,10 @@ export function requireReference(uses: string, at: Place, defaultUrl: string): A
 }
 
 /** A login in the address is for that address; the token of the job is for the job's own instance and nobody else. */
-function loginsFor(reference: RemoteReference, access: ActionAccess): readonly Credentials[] {
+export function loginsFor(
+  reference: RemoteReference,
+  access: Pick<ActionAccess, 'serverUrl' | 'token'>,
+): readonly Credentials[] {
   if (reference.credentials !== undefined) return [reference.credentials];
   const own = access.serverUrl === undefined ? undefined : URL.parse(access.serverUrl)?.href.replace(/\/+$/, '');
   if (reference.origin !== own || access.token === undefined || access.token === '') return [];
