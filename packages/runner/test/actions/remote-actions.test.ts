@@ -186,6 +186,44 @@ it('checks out a private repository with the token of the job, which is nowhere 
   expect(other.text()).toContain('could not read Username');
 });
 
+it('does what a checkout action does: clones a private repository with the token that it gets by default', async () => {
+  await server.commit('private/mine', { 'hello.txt': 'from the repository' });
+  await server.commit('acme/checkout', {
+    'action.yml': `
+inputs: { token: { default: "\${{ github.token }}" }, repository: { default: "\${{ github.repository }}" } }
+outputs: { commit: {} }
+runs: { using: node20, main: main.js, post: post.js }`,
+    'main.js': `
+const { execFileSync } = require('node:child_process');
+const { appendFileSync } = require('node:fs');
+const { GITHUB_SERVER_URL: url, GITHUB_WORKSPACE: cwd, GITHUB_OUTPUT, GITHUB_STATE, INPUT_TOKEN, INPUT_REPOSITORY } = process.env;
+const git = (...args) => execFileSync('git', args, { cwd, encoding: 'utf8' }).trim();
+const basic = Buffer.from('x-access-token:' + INPUT_TOKEN).toString('base64');
+console.log('::add-mask::' + basic);
+git('init', '--quiet');
+git('config', 'http.' + url + '/.extraHeader', 'Authorization: Basic ' + basic);
+git('fetch', '--quiet', '--depth=1', url + '/' + INPUT_REPOSITORY, 'main');
+git('checkout', '--quiet', 'FETCH_HEAD');
+console.log('header is ' + basic);
+appendFileSync(GITHUB_STATE, 'cleanup=true\\n');
+appendFileSync(GITHUB_OUTPUT, 'commit=' + git('rev-parse', 'HEAD') + '\\n');`,
+    'post.js': `
+const { execFileSync } = require('node:child_process');
+const args = ['config', '--remove-section', 'http.' + process.env.GITHUB_SERVER_URL + '/'];
+if (process.env.STATE_cleanup === 'true') execFileSync('git', args, { cwd: process.env.GITHUB_WORKSPACE });
+console.log('removed');`,
+  });
+  const github = { server_url: server.url, repository: 'private/mine', token };
+  const ran = await run('- { id: c, uses: acme/checkout@main }\n- run: cat hello.txt', {
+    github,
+    secrets: { GITHUB_TOKEN: token },
+  });
+  expect(ran.job.result).toBe('success');
+  expect(ran.job.steps()).toContain('from the repository');
+  expect(ran.job.steps()).toContain('header is ***');
+  expect(ran.job.steps()).toContain('removed');
+});
+
 it('uses and hides the login of an address', async () => {
   await server.commit('private/secret', node('secret'));
   const address = server.url.replace('://', `://x-access-token:\${{ secrets.KEY }}@`);

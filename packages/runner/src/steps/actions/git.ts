@@ -205,11 +205,12 @@ const failures: readonly (readonly [failure: GitFailure, pattern: RegExp])[] = [
   ['no-ref', /couldn't find remote ref|not our ref|unadvertised object|no such remote ref/i],
   [
     'network',
-    /Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|reset|timed out)|timed out|early EOF|RPC failed|returned error: (?:5\d\d|429)|hung up unexpectedly|Empty reply|unexpected disconnect|bytes of body are still expected/i,
+    /Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|reset|timed out)|timed out|too slow|early EOF|RPC failed|returned error: (?:5\d\d|429)|hung up unexpectedly|Empty reply|unexpected disconnect|bytes of body are still expected/i,
   ],
 ];
 
-function gitError(said: string): GitError {
+/** Reads from what git said why it failed. */
+export function gitError(said: string): GitError {
   const [failure] = failures.find(([, pattern]) => pattern.test(said)) ?? ['other'];
   const lines = said.split(/[\r\n]+/).filter((line) => /^(?:fatal|error):/.test(line));
   const message = (lines[0] ?? said.trim().split('\n').at(-1) ?? '').replace(/^(?:fatal|error): /, '');
