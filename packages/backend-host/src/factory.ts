@@ -1,5 +1,4 @@
 import { type BackendFactory, defineBackend } from '@forgejo-runner/core';
-import * as z from 'zod';
 import { openHostBackend } from './backend.ts';
 import { configSchema } from './config.ts';
 import { labelSchema } from './label.ts';
@@ -10,9 +9,5 @@ export const factory: BackendFactory = defineBackend({
   description: 'Runs jobs as processes of this machine, without isolation',
   config: configSchema,
   label: labelSchema,
-  jsonSchema: () => ({
-    config: z.toJSONSchema(configSchema, { io: 'input' }),
-    label: z.toJSONSchema(labelSchema, { io: 'input', unrepresentable: 'any' }),
-  }),
   create: (config) => openHostBackend(config),
 });

@@ -240,6 +240,7 @@ export interface BackendDefinition<C, L> {
   readonly config: StandardSchemaV1<unknown, C>;
   /** Schema of a label's options. In the string form all values are strings: let it coerce. */
   readonly label: StandardSchemaV1<unknown, L>;
+  /** By default what the two schemas say of themselves, which those of zod and most others do. */
   readonly jsonSchema?: BackendFactory['jsonSchema'];
   readonly create: (config: C, input: FactoryInput, ctx: CallContext) => Promise<TypedBackend<L>>;
 }
@@ -572,7 +573,7 @@ export interface CopyOutRequest {
 // export { BackendError, type BackendErrorCode, type BackendErrorInit, isBackendError } from './errors.ts';
 // export { attributeRegistrationsTo, type FactoryRegistry, factories, type Origin, type Registration, } from './registry.ts';
 // export type { Env, Str } from './open-union.ts';
-// export type { SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.ts';
+// export type { JsonSchemaOptions, SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.ts';
 
 // label.d.ts
 
@@ -805,7 +806,19 @@ export interface StandardSchemaV1<I = unknown, O = I> {
           readonly output: O;
         }
       | undefined;
+    /** Writes itself as a JSON Schema, where the library can. Source: the Standard JSON Schema specification. */
+    readonly jsonSchema?:
+      | {
+          readonly input: (options: JsonSchemaOptions) => object;
+        }
+      | undefined;
   };
+}
+/** In which form a validator is to write itself down. */
+export interface JsonSchemaOptions {
+  readonly target: 'draft-2020-12';
+  /** For the library of the validator alone; others ignore it. */
+  readonly libraryOptions?: Record<string, unknown> | undefined;
 }
 /** What a validator made of a value: the value in its final shape, or everything that is wrong with it. */
 export type SchemaResult<O> =
@@ -828,6 +841,8 @@ export interface SchemaIssue {
       )[]
     | undefined;
 }
+/** What the schema takes, as a JSON Schema; undefined where it has a part that JSON Schema cannot say. */
+export declare function writeJsonSchema(schema: StandardSchemaV1): object | undefined;
 
 // target.d.ts
 

@@ -6,7 +6,7 @@ import { isBackendError } from './errors.ts';
 import type { FactoryInput } from './factory.ts';
 import { parseLabel } from './label.ts';
 import { factories } from './registry.ts';
-import type { StandardSchemaV1 } from './standard-schema.ts';
+import type { JsonSchemaOptions, StandardSchemaV1 } from './standard-schema.ts';
 
 const silent = (): void => {};
 const ctx: CallContext = {
@@ -49,6 +49,14 @@ function schemaOf<T>(read: (value: Record<string, unknown>) => T): StandardSchem
   };
 }
 
+/** The same schema, of a library that can write it as JSON Schema. */
+function writesItself<T>(
+  schema: StandardSchemaV1<unknown, T>,
+  input: (options: JsonSchemaOptions) => object,
+): StandardSchemaV1<unknown, T> {
+  return { '~standard': { ...schema['~standard'], jsonSchema: { input } } };
+}
+
 interface Options {
   readonly cpu: number;
 }
@@ -84,8 +92,26 @@ it('registers the factory that it makes', () => {
   const given = definition();
   const factory = defineBackend(given);
   expect(factories.get(given.id)?.factory).toBe(factory);
-  expect([factory.api, factory.configSchema, 'jsonSchema' in factory]).toEqual([1, given.config, false]);
-  expect(defineBackend({ ...definition(), jsonSchema: () => ({}) }).jsonSchema?.()).toEqual({});
+  expect([factory.api, factory.configSchema]).toEqual([1, given.config]);
+});
+
+it('says what its schemas say of themselves, and nothing for those that say nothing', () => {
+  const given = definition();
+  const open = { type: 'object', properties: { url: {} } };
+  const asked: unknown[] = [];
+  const config = writesItself(given.config, (options) => {
+    asked.push(options);
+    return open;
+  });
+  const label = writesItself(given.label, () => {
+    throw new Error('a date cannot be said in JSON Schema');
+  });
+  expect(defineBackend({ ...given, config }).jsonSchema?.()).toEqual({ config: open });
+  expect(asked).toEqual([{ target: 'draft-2020-12', libraryOptions: { unrepresentable: 'any' } }]);
+  expect(defineBackend({ ...definition(), label }).jsonSchema?.()).toEqual({});
+  expect(defineBackend({ ...definition(), config, jsonSchema: () => ({ label: open }) }).jsonSchema?.()).toEqual({
+    label: open,
+  });
 });
 
 it('hands options to the backend in the type that its schema gives them', async () => {

@@ -6,7 +6,7 @@ import { BackendError } from './errors.ts';
 import type { BackendFactory, FactoryInput } from './factory.ts';
 import { formatLabel, type LabelConfiguration, type ResolvedLabel } from './label.ts';
 import { factories } from './registry.ts';
-import type { SchemaIssue, StandardSchemaV1 } from './standard-schema.ts';
+import { type SchemaIssue, type StandardSchemaV1, writeJsonSchema } from './standard-schema.ts';
 
 /** A {@link Backend} whose label options `L` have the type that its label schema gives them. */
 export interface TypedBackend<L> extends AsyncDisposable {
@@ -30,6 +30,7 @@ export interface BackendDefinition<C, L> {
   readonly config: StandardSchemaV1<unknown, C>;
   /** Schema of a label's options. In the string form all values are strings: let it coerce. */
   readonly label: StandardSchemaV1<unknown, L>;
+  /** By default what the two schemas say of themselves, which those of zod and most others do. */
   readonly jsonSchema?: BackendFactory['jsonSchema'];
   readonly create: (config: C, input: FactoryInput, ctx: CallContext) => Promise<TypedBackend<L>>;
 }
@@ -55,7 +56,7 @@ export function defineBackend<C, L>(definition: BackendDefinition<C, L>): Backen
     id: definition.id,
     description: definition.description,
     configSchema: definition.config,
-    ...(definition.jsonSchema === undefined ? {} : { jsonSchema: definition.jsonSchema }),
+    jsonSchema: definition.jsonSchema ?? (() => writtenSchemas(definition)),
     create: async (input, ctx) => {
       // The runner validated `config` with `configSchema`, which is this definition's schema, so its output is a C.
       const typed = await definition.create(input.config as C, input, ctx);
@@ -64,6 +65,14 @@ export function defineBackend<C, L>(definition: BackendDefinition<C, L>): Backen
   };
   factories.register(factory);
   return factory;
+}
+
+function writtenSchemas<C, L>({ config, label }: BackendDefinition<C, L>): { config?: object; label?: object } {
+  const [ofConfig, ofLabel] = [writeJsonSchema(config), writeJsonSchema(label)];
+  return {
+    ...(ofConfig === undefined ? {} : { config: ofConfig }),
+    ...(ofLabel === undefined ? {} : { label: ofLabel }),
+  };
 }
 
 function untyped<C, L>(definition: BackendDefinition<C, L>, typed: TypedBackend<L>): Backend {

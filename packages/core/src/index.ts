@@ -55,4 +55,4 @@ export {
   type Registration,
 } from './registry.ts';
 export type { Env, Str } from './open-union.ts';
-export type { SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.ts';
+export type { JsonSchemaOptions, SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.ts';

@@ -10,7 +10,16 @@ export interface StandardSchemaV1<I = unknown, O = I> {
     readonly vendor: string;
     readonly validate: (value: unknown) => SchemaResult<O> | Promise<SchemaResult<O>>;
     readonly types?: { readonly input: I; readonly output: O } | undefined;
+    /** Writes itself as a JSON Schema, where the library can. Source: the Standard JSON Schema specification. */
+    readonly jsonSchema?: { readonly input: (options: JsonSchemaOptions) => object } | undefined;
   };
+}
+
+/** In which form a validator is to write itself down. */
+export interface JsonSchemaOptions {
+  readonly target: 'draft-2020-12';
+  /** For the library of the validator alone; others ignore it. */
+  readonly libraryOptions?: Record<string, unknown> | undefined;
 }
 
 /** What a validator made of a value: the value in its final shape, or everything that is wrong with it. */
@@ -22,4 +31,15 @@ export type SchemaResult<O> =
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** What the schema takes, as a JSON Schema; undefined where it has a part that JSON Schema cannot say. */
+export function writeJsonSchema(schema: StandardSchemaV1): object | undefined {
+  try {
+    // zod throws at such a part unless it is told to leave it open: one of them should not hide all other options.
+    const libraryOptions = { unrepresentable: 'any' };
+    return schema['~standard'].jsonSchema?.input({ target: 'draft-2020-12', libraryOptions });
+  } catch {
+    return undefined;
+  }
 }

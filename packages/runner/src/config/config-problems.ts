@@ -58,12 +58,16 @@ export function foreignProblems(
       return problem(root, [...base, ...inner], `${subject}: ${which}${issue.message}`);
     }
     return unknown.flatMap((key) => {
-      const hint = didYouMean(key, (inner.length === 0 ? options : undefined) ?? []);
+      const hint = inner.length > 0 || options === undefined ? '' : hintOf(key, options);
       const message = `${subject}: unknown option ${quoted(key)}${name === '' ? '' : ` in ${name}`}${hint}`;
       const at = placeOfKey(root, [...base, ...inner, key]);
       return [at === undefined ? { message } : { message, at }];
     });
   });
+}
+
+function hintOf(key: string, options: readonly string[]): string {
+  return options.length === 0 ? '; expected no options, leave it out' : didYouMean(key, options);
 }
 
 /** zod says in members of its own which keys it does not know, as valibot and others do in theirs. */
@@ -96,10 +100,19 @@ function problem(root: YamlNode | undefined, path: ConfigPath, message: string):
 export function didYouMean(word: string, words: readonly string[]): string {
   const short = word.slice(0, 64).toLowerCase();
   const near = words
-    .map((candidate) => ({ candidate, away: distance(short, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, away: typingErrors(short, candidate.toLowerCase()) }))
     .filter(({ candidate, away }) => away <= Math.max(1, Math.floor(Math.max(short.length, candidate.length) / 3)))
     .toSorted((a, b) => a.away - b.away)[0];
   return near === undefined ? '' : `; did you mean ${quoted(near.candidate)}`;
+}
+
+/** Two neighbours that changed places are one slip of the fingers, and the most frequent one; the distance counts two. */
+function typingErrors(word: string, meant: string): number {
+  if (word === meant) return 0;
+  for (let at = 0; at < meant.length - 1; at += 1) {
+    if (word === `${meant.slice(0, at)}${meant[at + 1]}${meant[at]}${meant.slice(at + 2)}`) return 1;
+  }
+  return distance(word, meant);
 }
 
 /** A value as a message may show it. */

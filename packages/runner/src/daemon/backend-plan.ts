@@ -6,7 +6,7 @@ import { type Problem, quoted } from '../user-error.ts';
 import type { Place, YamlNode } from '../workflow/yaml-node.ts';
 import { unbrandedFailure } from './label-failure.ts';
 import { legacyKeys, withLegacyKeys } from './legacy-keys.ts';
-import { schemaKeys } from './schema-keys.ts';
+import { optionsOf, schemaKeys } from './schema-keys.ts';
 
 /** A backend that labels use: who makes it, from what. */
 export interface BackendPlan {
@@ -88,7 +88,7 @@ export async function validateSection(
   const { factory } = plan.registration;
   const read = await factory.configSchema['~standard'].validate(plan.section);
   if (read.issues === undefined) return { value: read.value, problems: [] };
-  const options = schemaKeys(factory.jsonSchema?.().config) ?? schemaKeys(factory.configSchema);
+  const options = optionsOf(factory, 'config') ?? schemaKeys(factory.configSchema);
   const problems = read.issues.flatMap((issue) => {
     const found = foreignProblems([issue], { ...asValidated(plan), options });
     return legacyPlace(plan, issue.path?.[0], found);

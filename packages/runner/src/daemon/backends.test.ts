@@ -6,6 +6,7 @@ import {
   BackendError,
   type Capabilities,
   type CallContext,
+  defineBackend,
   type FactoryInput,
   type FactoryRegistry,
   parseLabel,
@@ -97,6 +98,10 @@ function registry(...list: readonly BackendFactory[]): FactoryRegistry {
     get: (id) => registrations.find((one) => one.factory.id === id),
     list: () => registrations,
   };
+}
+
+function cannotSay(): never {
+  throw new Error('a date has no JSON Schema');
 }
 
 const owner = { runner: 'r', boot: 'b' };
@@ -211,6 +216,53 @@ backend:
     'c.yml:16:3: backend "away": nobody answers at tcp://x; start it',
   ]);
   expect(events.toSorted()).toEqual(['create host', 'dispose host']);
+});
+
+it('finds the option and the backend that were meant where neighbours changed places', async () => {
+  const yaml = `
+runner:
+  labels:
+    one: { backend: k8s, backend-options: { iamge: x, image: x } }
+    two: { backend: hsot }
+backend: { k8s: { kubeconfig: k } }
+`;
+  expect(await problemsOf(yaml, [factory(k8s), factory({ id: 'host' })])).toEqual([
+    'FRR203',
+    'c.yml:4:45: label "one" for backend "k8s": unknown option "iamge"; did you mean "image"',
+    'c.yml:5:5: label "two": this runner has no backend "hsot"; did you mean "host"',
+  ]);
+});
+
+it('suggests no option that takes nothing, and says where there are none', async () => {
+  const label = z.strictObject({ image: z.never({ error: 'it takes no argument' }).exactOptional() });
+  const { jsonSchema } = defineBackend({
+    id: 'without-options',
+    description: 'for a test',
+    config: z.strictObject({}),
+    label,
+    create: no,
+  });
+  const bare = { ...factory({ id: 'bare', label }), ...(jsonSchema === undefined ? {} : { jsonSchema }) };
+  expect(await problemsOf('runner: { labels: ["a:bare?imag=1", "b:bare:x"] }', [bare])).toEqual([
+    'FRR203',
+    'c.yml:1:20: label "a" for backend "bare": unknown option "imag"; expected no options, leave it out',
+    'c.yml:1:37: label "b" for backend "bare": option "image": it takes no argument',
+  ]);
+});
+
+it('says what is wrong also where a backend cannot say its options', async () => {
+  const silent = {
+    ...factory({ ...k8s, config: z.strictObject({ day: z.date().optional() }) }),
+    jsonSchema: cannotSay,
+  };
+  expect(await problemsOf('runner: { labels: ["a:k8s://x?cpus=1"] }', [silent])).toEqual([
+    'FRR203',
+    'c.yml:1:20: label "a" for backend "k8s": unknown option "cpus"',
+  ]);
+  expect(await problemsOf('runner: { labels: ["a:k8s://x"] }\nbackend: { k8s: { dya: 1 } }', [silent])).toEqual([
+    'FRR203',
+    'c.yml:2:19: backend.k8s: unknown option "dya"',
+  ]);
 });
 
 it('names the whole label for what is wrong in the string form', async () => {

@@ -3,7 +3,7 @@ import { foreignProblems } from '../config/config-problems.ts';
 import type { ConfigPath } from '../config/config-place.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { type Problem, quoted } from '../user-error.ts';
-import { schemaKeys } from './schema-keys.ts';
+import { optionsOf } from './schema-keys.ts';
 
 /** What helps to say where a label is wrong, and what was meant. */
 export interface LabelSurroundings {
@@ -24,7 +24,7 @@ export function labelFailure(
   const { issues = [], hint } = error.details;
   if (issues.length === 0) return [say(`${subject}: ${error.message}${hint === undefined ? '' : `; ${hint}`}`)];
   const root = label.form === 'mapping' && at !== undefined ? config.source : undefined;
-  const options = schemaKeys(factory?.jsonSchema?.().label);
+  const options = factory === undefined ? undefined : optionsOf(factory, 'label');
   const problems = foreignProblems(issues, { subject, root, base: optionsPath(label), options });
   return problems.map((problem) => (problem.at === undefined ? say(problem.message) : problem));
 }
