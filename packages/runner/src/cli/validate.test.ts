@@ -145,3 +145,51 @@ it('stops when it is interrupted, and leaves nothing', async () => {
   expect(stderr()).toContain('stop');
   expect(await readdir(cwd)).toEqual([]);
 });
+
+it('checks calls between the workflows of a folder', async () => {
+  await write({
+    '.forgejo/workflows/called.yml': `on:
+  workflow_call:
+    inputs: { name: { type: string, required: true }, count: { type: number }, loud: { type: boolean } }
+    secrets: { token: { required: true }, other: { required: false } }
+jobs: { a: { runs-on: x, steps: [] } }
+`,
+    '.forgejo/workflows/caller.yml': `on: push
+jobs:
+  right:
+    uses: ./.forgejo/workflows/called.yml
+    with: { NAME: "", count: "\${{ vars.N }}", loud: "true" }
+    secrets: { Token: x }
+  inherits: { uses: ./.forgejo/workflows/called.yml, with: { name: a }, secrets: inherit }
+  elsewhere: { uses: o/r/x.yml@v1 }
+  wrong:
+    uses: ./.forgejo/workflows/called.yml
+    with: { nmae: x, count: many }
+    secrets: { tokn: x }
+  missing: { uses: ./.forgejo/workflows/no.yml }
+  plain: { uses: ./.forgejo/workflows/plain.yml }
+  itself: { uses: ./.forgejo/workflows/caller.yml }
+`,
+    '.forgejo/workflows/plain.yml': workflow,
+  });
+  const { exitCode, stdout } = await validate('--directory', '.');
+  expect(exitCode).toBe(1);
+  expect(stdout.split('\n')).toEqual([
+    '.forgejo/workflows/called.yml: workflow is valid',
+    expect.stringMatching(
+      /caller\.yml:11:13: expected one of the inputs "name", .*found "nmae"; did you mean "name"\?$/,
+    ),
+    expect.stringMatching(/caller\.yml:11:29: expected the input "count" to be a number, found "many"$/),
+    expect.stringMatching(/caller\.yml:12:16: expected one of the secrets "token", .*found "tokn"/),
+    expect.stringMatching(/caller\.yml:10:11: expected the input "name" .*found none$/),
+    expect.stringMatching(/caller\.yml:10:11: expected the secret "token" .*found none$/),
+    expect.stringMatching(/caller\.yml:13:20: expected a workflow at "\.forgejo\/workflows\/no\.yml", found none$/),
+    expect.stringMatching(
+      /caller\.yml:14:18: expected a workflow that can be called, found "\.forgejo\/workflows\/plain/,
+    ),
+    expect.stringMatching(/caller\.yml:15:19: expected workflows that do not call themselves/),
+    '.forgejo/workflows/plain.yml: workflow is valid',
+    '3 files checked, 1 not valid',
+    '',
+  ]);
+});

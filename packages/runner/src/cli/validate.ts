@@ -2,7 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import type { Io } from '../io.ts';
+import { checkCalls } from '../local/check-calls.ts';
+import { ownWorkflows } from '../local/own-workflows.ts';
 import { type Problem, problemText, quoted, UserError } from '../user-error.ts';
+import type { Workflow } from '../workflow/model.ts';
+import { parseWorkflow } from '../workflow/parse-workflow.ts';
 import { strictCheckAction, strictCheckWorkflow } from '../workflow/strict-check.ts';
 import { cloneRepository } from './clone-repository.ts';
 import type { CommandContext } from './command-context.ts';
@@ -54,7 +58,10 @@ function refuseKindOfMany({ workflow, action }: ValidateOptions): void {
 
 async function checkFolder(folder: string, io: Io): Promise<readonly CheckedFile[]> {
   const checked: CheckedFile[] = [];
-  for (const file of await findCheckable(folder, io.signal)) checked.push(await checkFile(file));
+  const own = ownWorkflows({ directory: folder, cwd: folder });
+  for (const file of await findCheckable(folder, io.signal)) {
+    checked.push(await checkFile(file, (workflow) => checkCalls(workflow, own, io.signal)));
+  }
   if (checked.length > 0) return checked;
   throw new UserError('FRR305', {
     problems: [{ message: `expected workflows or actions in ${quoted(relative(io.cwd, folder) || '.')}, found none` }],
@@ -62,7 +69,11 @@ async function checkFolder(folder: string, io: Io): Promise<readonly CheckedFile
   });
 }
 
-async function checkFile(file: CheckableFile): Promise<CheckedFile> {
+/** Calls are checked only in a workflow that is right by itself. */
+async function checkFile(
+  file: CheckableFile,
+  checkCallsOf: (workflow: Workflow) => Promise<readonly Problem[]> = async () => [],
+): Promise<CheckedFile> {
   let text: string;
   try {
     text = await readFile(file.path, 'utf8');
@@ -70,8 +81,10 @@ async function checkFile(file: CheckableFile): Promise<CheckedFile> {
     const message = `expected a readable file, found ${(error as NodeJS.ErrnoException).code}`;
     return { ...file, problems: [{ message, at: { file: file.shown, line: 1, column: 1 } }] };
   }
-  const check = file.kind === 'action' ? strictCheckAction : strictCheckWorkflow;
-  return { ...file, problems: check(text, file.shown) };
+  if (file.kind === 'action') return { ...file, problems: strictCheckAction(text, file.shown) };
+  const problems = strictCheckWorkflow(text, file.shown);
+  if (problems.length > 0) return { ...file, problems };
+  return { ...file, problems: await checkCallsOf(parseWorkflow(text, file.shown)) };
 }
 
 function report(files: readonly CheckedFile[], options: ValidateOptions, io: Io): number {

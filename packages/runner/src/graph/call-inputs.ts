@@ -17,6 +17,11 @@ const typeNames: Readonly<Record<CallInputType, string>> = {
   number: 'a number',
 };
 
+/** How many names are shown of those that could have been meant. */
+const namesShown = 20;
+/** More than are shown of one error. */
+const maxProblems = 100;
+
 /** A call whose inputs are to be evaluated. */
 export interface InputsOfCall {
   /** Where the call stands. */
@@ -35,6 +40,7 @@ export async function callInputs(call: InputsOfCall, scope: Scope, problems: Pro
   const given = await givenInputs(call, scope, problems);
   const inputs = new Map<string, Value>();
   for (const [name, declared] of call.declared) {
+    if (isEnough(problems)) break;
     const value = given.values.get(name) ?? (await defaultOf(name, declared, scopeOfDefault(scope, inputs), problems));
     if (value !== undefined) inputs.set(name, value);
     else if (given.mistyped.has(name)) continue;
@@ -60,18 +66,24 @@ export function missing(what: 'input' | 'secret', name: string, at: Place, decla
 
 /** What is said of an input or secret that the called workflow does not know. */
 export function unknown(what: 'input' | 'secret', name: string, at: Place, known: readonly string[]): Problem {
-  const names = known.length === 0 ? `no ${what}` : `one of the ${what}s ${known.map(quoted).join(', ')}`;
+  const more = known.length > namesShown ? ` or ${known.length - namesShown} more` : '';
+  const names = `one of the ${what}s ${known.slice(0, namesShown).map(quoted).join(', ')}${more}`;
+  const expected = known.length === 0 ? `no ${what}` : names;
   return {
     at,
-    message: `expected ${names} of the workflow that is called, found ${quoted(name)}${didYouMean(name, known)}`,
+    message: `expected ${expected} of the workflow that is called, found ${quoted(name)}${didYouMean(name, known)}`,
   };
 }
 
-/** The declared name that a caller means: names differ by more than case. */
-export function declaredName(name: string, declared: ReadonlyMap<string, unknown>): string | undefined {
-  if (declared.has(name)) return name;
-  const lower = name.toLowerCase();
-  return [...declared.keys()].find((candidate) => candidate.toLowerCase() === lower);
+/** Finds the declared name that somebody means: names differ by more than case. */
+export function nameFinder(declared: ReadonlyMap<string, unknown>): (name: string) => string | undefined {
+  const lower = new Map([...declared.keys()].toReversed().map((name) => [name.toLowerCase(), name]));
+  return (name) => (declared.has(name) ? name : lower.get(name.toLowerCase()));
+}
+
+/** Whether more problems would help nobody: a call may have as many wrong names as fit into a file. */
+export function isEnough(problems: readonly Problem[]): boolean {
+  return problems.length > maxProblems;
 }
 
 interface GivenInputs {
@@ -83,8 +95,10 @@ interface GivenInputs {
 async function givenInputs(call: InputsOfCall, scope: Scope, problems: Problem[]): Promise<GivenInputs> {
   const given: GivenInputs = { values: new Map(), mistyped: new Set() };
   const own = scopeAt('job.with', scope);
+  const find = nameFinder(call.declared);
   for (const { key, keyAt, value: node } of call.with?.entries ?? []) {
-    const name = declaredName(key, call.declared);
+    if (isEnough(problems)) break;
+    const name = find(key);
     const declared = name === undefined ? undefined : call.declared.get(name);
     if (name === undefined || declared === undefined) {
       problems.push(unknown('input', key, keyAt, [...call.declared.keys()]));
@@ -120,7 +134,7 @@ function scopeOfDefault(scope: Scope, inputs: ValueMap): Scope {
 }
 
 /** The value in its type, or `undefined` where it is not of it. Texts of event payloads may stand for other types. */
-function asType(type: CallInputType, value: Value): Value | undefined {
+export function asType(type: CallInputType, value: Value): Value | undefined {
   if (value === null || isComposite(value)) return undefined;
   if (type === 'string') return toText(value);
   if (typeof value === type) return value;
@@ -130,11 +144,12 @@ function asType(type: CallInputType, value: Value): Value | undefined {
 }
 
 /** What is empty counts as not given: expressions give it for all that is not there. */
-function isNothing(value: Value): boolean {
+export function isNothing(value: Value): boolean {
   return value === null || value === '';
 }
 
-function mistyped(name: string, value: Value, at: Place, declared: InputDeclaration): readonly Problem[] {
+/** What is said of a value that is not of the declared type. */
+export function mistyped(name: string, value: Value, at: Place, declared: InputDeclaration): readonly Problem[] {
   const found = isComposite(value) ? (isValueList(value) ? 'a list' : 'an object') : quoted(toText(value));
   const type = typeOf(declared);
   return [
@@ -143,6 +158,7 @@ function mistyped(name: string, value: Value, at: Place, declared: InputDeclarat
   ];
 }
 
-function typeOf({ type }: InputDeclaration): CallInputType {
+/** Its type among those that a call has. */
+export function typeOf({ type }: InputDeclaration): CallInputType {
   return type === 'boolean' || type === 'number' ? type : 'string';
 }

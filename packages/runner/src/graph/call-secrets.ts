@@ -3,7 +3,7 @@ import type { Scope } from '../expressions/scope.ts';
 import type { Problem } from '../user-error.ts';
 import type { Notice, SecretDeclaration, WorkflowCall } from '../workflow/model.ts';
 import type { Place } from '../workflow/yaml-node.ts';
-import { declaredName, missing, scopeAt, unknown } from './call-inputs.ts';
+import { isEnough, missing, nameFinder, scopeAt, unknown } from './call-inputs.ts';
 
 /** A call whose secrets are to be handed on. */
 export interface SecretsOfCall {
@@ -35,8 +35,10 @@ export async function callSecrets(call: SecretsOfCall, scope: Scope, problems: P
   const secrets = new Map([...call.own].filter(([name]) => tokenNames.includes(name.toUpperCase())));
   const passed = scopeAt('job.secrets', scope);
   const given = new Set<string>();
+  const find = nameFinder(call.declared);
   for (const { key, keyAt, value } of call.given?.entries ?? []) {
-    const name = declaredName(key, call.declared);
+    if (isEnough(problems)) break;
+    const name = find(key);
     if (name === undefined) problems.push(unknown('secret', key, keyAt, [...call.declared.keys()]));
     else if (value.kind === 'scalar') {
       given.add(name);
@@ -44,15 +46,16 @@ export async function callSecrets(call: SecretsOfCall, scope: Scope, problems: P
     }
   }
   for (const [name, { required, at }] of call.declared) {
-    if (required && !given.has(name)) problems.push(...missing('secret', name, call.at, at));
+    if (required && !given.has(name) && !isEnough(problems)) problems.push(...missing('secret', name, call.at, at));
   }
   return { secrets, notices: [] };
 }
 
 /** Nobody says with `inherit` what is passed, so what lacks is no mistake of the caller's. Its reader may wonder. */
 function missingNotices({ declared, own }: SecretsOfCall): readonly Notice[] {
+  const find = nameFinder(own);
   return [...declared]
-    .filter(([name, { required }]) => required && declaredName(name, own) === undefined)
+    .filter(([name, { required }]) => required && find(name) === undefined)
     .map(([name, { at }]) => ({
       at,
       message: `the secret "${name}" is required, and not among those that are inherited`,

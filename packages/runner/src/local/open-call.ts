@@ -10,6 +10,7 @@ import type { Masker } from '../log/masker.ts';
 import { jobScope } from '../plan/plan-job.ts';
 import type { NeededJob, Task } from '../task/task.ts';
 import type { Problem } from '../user-error.ts';
+import { shownProblems } from '../workflow/read-shape.ts';
 import type { Job, Notice, Workflow, WorkflowCall } from '../workflow/model.ts';
 
 /** What a call needs of the run around it. */
@@ -49,7 +50,7 @@ export async function openCall(
   const inputs = await callInputs({ at, with: call.with, declared: callable.inputs }, scope, problems);
   const passed = { at, given: call.secrets, declared: callable.secrets, own: task.secrets };
   const { secrets, notices } = await callSecrets(passed, scope, problems);
-  if (problems.length > 0) throw refused(problems);
+  if (problems.length > 0) throw refused(shownProblems(problems));
   maskNew(secrets, task.secrets, settings.masker);
   return {
     workflow: { ...workflow, notices: noticesOf(task, [...workflow.notices, ...notices]) },

@@ -194,3 +194,16 @@ jobs:
   );
   expect(errorsOf(run, 'below')).toContain('w.yml:6:18: expected a workflow at "in/real.yml/x.yml", found none');
 });
+
+it('tells of thousands of wrong names in short, and soon', async () => {
+  const names = Array.from({ length: 10_000 }, (_, index) => `n${index}`);
+  const given = names.map((name) => `x${name}: 1`).join(', ');
+  const inputs = names.map((name) => `${name}: {type: string}`).join(', ');
+  const run = await runCalls(call('./called.yml', `    with: {${given}}\n`), {
+    'called.yml': callable('echo never', `    inputs: {${inputs}}`),
+  });
+  const found = errorsOf(run);
+  expect(found[0]).toMatch(/"n19" or 9980 more of the workflow that is called, found "xn0"$/);
+  expect(found.at(-1)).toBe('and 51 more');
+  expect(found).toHaveLength(51);
+});
