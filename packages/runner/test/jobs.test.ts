@@ -211,7 +211,7 @@ it('plans everything and runs nothing', async () => {
   );
   expect(resultsOf(ran)).toEqual({ a: 'success', b: 'failure' });
   expect(ran.job('b').text()).toMatch(
-    /label "here" \(backend reference\) cannot run this job: it lacks container\. Nothing was started/,
+    /label "here" \(backend reference\) cannot run this job: the job needs a container\. Nothing was started/,
   );
   expect(ran.backend.log.map(({ method }) => method)).not.toContain('createEnvironment');
 });

@@ -1,6 +1,7 @@
 import type { Capabilities, ContainerSupport, JobPlan } from '@forgejo-runner/core';
 import { expect, it } from 'vitest';
 import { unmet } from './gate.ts';
+import type { StepContainerUse } from './plan-steps.ts';
 
 const container = { image: 'debian', pull: 'missing', env: {}, mounts: [], ports: [], options: {} } as const;
 const healthcheck = { test: 'none', intervalMs: 1, timeoutMs: 1, retries: 1, startPeriodMs: 0 } as const;
@@ -47,47 +48,88 @@ function capable(containers: ContainerSupport): Capabilities {
 
 const none: ContainerSupport = { via: 'none' };
 const endpoint: ContainerSupport = { via: 'docker-endpoint' };
+const runs: StepContainerUse = { step: 4, uses: ['acme/scan@v2'], needs: 'run' };
+const builds: StepContainerUse = { step: 5, uses: ['acme/outer@v1', 'acme/lint@v2'], needs: 'build' };
 
-it.each<[string, JobPlan, ContainerSupport, readonly string[]]>([
-  ['a job without containers runs anywhere', nothing, none, []],
-  ['an action that is not read yet does not stop a job', { ...nothing, stepContainers: 'unknown' }, none, []],
-  ['a job container needs containers', withJobContainer, none, ['container']],
-  ['services need containers', withService, none, ['services.db']],
-  ['Docker actions need containers', { ...nothing, stepContainers: 'run' }, none, ['Docker actions']],
-  [
-    'everything that is missing is listed',
-    { ...withJobContainer, ...withService, stepContainers: 'run', jobContainer: { ...container, kind: 'job' } },
-    none,
-    ['container', 'services.db', 'Docker actions'],
-  ],
-  ['native containers of all kinds are enough', { ...withJobContainer, stepContainers: 'build' }, native(), []],
-  ['a backend without job containers', withJobContainer, native({ job: false }), ['container']],
-  ['a backend without services', withService, native({ services: false }), ['services.db']],
-  [
-    'a backend without step containers',
-    { ...nothing, stepContainers: 'build' },
-    native({ steps: false }),
-    ['Docker actions'],
-  ],
-  [
-    'a backend that cannot build',
-    { ...nothing, stepContainers: 'build' },
-    native({ build: false }),
-    ['Docker actions that build an image'],
-  ],
-  ['a backend with all fields that are used', withService, native(), []],
-  [
-    'a field that the backend does not honour',
-    withService,
-    native({ fields: ['ports'] }),
-    ['services.db uses volumes, memory'],
-  ],
-  [
-    'delegation without a driver',
-    withService,
-    endpoint,
-    ['services.db (needs the package @forgejo-runner/backend-docker)'],
-  ],
-])('%s', (_, plan, containers, expected) => {
-  expect(unmet(plan, capable(containers))).toEqual(expected);
+interface Row {
+  readonly what: string;
+  readonly plan?: JobPlan;
+  readonly uses?: readonly StepContainerUse[];
+  readonly containers: ContainerSupport;
+  readonly expected: readonly string[];
+}
+
+it.each<Row>([
+  { what: 'a job without containers runs anywhere', containers: none, expected: [] },
+  {
+    what: 'an action that is not read yet does not stop a job',
+    plan: { ...nothing, stepContainers: 'unknown' },
+    containers: none,
+    expected: [],
+  },
+  { what: 'a job container', plan: withJobContainer, containers: none, expected: ['the job needs a container'] },
+  { what: 'services', plan: withService, containers: none, expected: ['services.db needs a container'] },
+  { what: 'Docker actions', uses: [runs], containers: none, expected: ['step 4 (acme/scan@v2) needs a container'] },
+  {
+    what: 'everything that is missing is listed',
+    plan: { ...withService, ...withJobContainer, services: withService.services },
+    uses: [runs, builds],
+    containers: none,
+    expected: [
+      'the job needs a container',
+      'services.db needs a container',
+      'step 4 (acme/scan@v2) needs a container',
+      'step 5 (acme/outer@v1 using acme/lint@v2) needs a container',
+    ],
+  },
+  {
+    what: 'native containers of all kinds are enough',
+    plan: withJobContainer,
+    uses: [runs, builds],
+    containers: native(),
+    expected: [],
+  },
+  {
+    what: 'a backend without job containers',
+    plan: withJobContainer,
+    containers: native({ job: false }),
+    expected: ['the job needs a container'],
+  },
+  {
+    what: 'a backend without services',
+    plan: withService,
+    containers: native({ services: false }),
+    expected: ['services.db needs a container'],
+  },
+  {
+    what: 'a backend without step containers',
+    uses: [runs],
+    containers: native({ steps: false }),
+    expected: ['step 4 (acme/scan@v2) needs a container'],
+  },
+  {
+    what: 'a backend that cannot build',
+    uses: [runs, builds],
+    containers: native({ build: false }),
+    expected: ['step 5 (acme/outer@v1 using acme/lint@v2) needs an image that is built'],
+  },
+  { what: 'a backend with all fields that are used', plan: withService, containers: native(), expected: [] },
+  {
+    what: 'a field that the backend does not honour',
+    plan: withService,
+    containers: native({ fields: ['ports'] }),
+    expected: ['services.db uses volumes, memory'],
+  },
+  {
+    what: 'delegation without a driver',
+    plan: withService,
+    uses: [runs],
+    containers: endpoint,
+    expected: [
+      'services.db needs a container, and for that the package @forgejo-runner/backend-docker',
+      'step 4 (acme/scan@v2) needs a container, and for that the package @forgejo-runner/backend-docker',
+    ],
+  },
+])('$what', ({ plan = nothing, uses: containerUses = [], containers, expected }) => {
+  expect(unmet({ plan, containerUses }, capable(containers))).toEqual(expected);
 });

@@ -131,7 +131,7 @@ it('names a job after its matrix', async () => {
 it('refuses a job that needs containers, naming everything, before anything starts', async () => {
   const job = 'container: alpine\nservices: { db: postgres }\nruns-on: here\nsteps: [{ uses: "docker://alpine" }]';
   await expect(plan(job)).rejects.toThrow(
-    'w.yml:4:3: label "here" (backend host) cannot run this job: it lacks container; services.db; Docker actions. Nothing was started',
+    'w.yml:4:3: label "here" (backend host) cannot run this job: the job needs a container; services.db needs a container; step 1 (docker://alpine) needs a container. Nothing was started',
   );
 });
 

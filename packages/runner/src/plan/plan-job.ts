@@ -41,9 +41,14 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
   const runsOn = requireRunsOn(task);
   const label = chooseLabel(await evaluateTree(runsOn, scope), runsOn.at, input.labels);
   const actions = new JobActions(input.actions, task.github);
-  const { pre, stepContainers } = await planSteps(job.steps, scope, actions, input.signal ?? neverAborted);
+  const { pre, stepContainers, containerUses } = await planSteps(
+    job.steps,
+    scope,
+    actions,
+    input.signal ?? neverAborted,
+  );
   const containers = await planContainers(job, scope, stepContainers);
-  gate(containers, label, job.at);
+  gate({ plan: containers, containerUses }, label, job.at);
   const env = await planEnv(task, scope);
   return {
     kind: 'run',

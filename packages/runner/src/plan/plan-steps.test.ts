@@ -79,6 +79,18 @@ it.each([
   expect((await plan(uses, definitions)).stepContainers).toBe(expected);
 });
 
+it('names each step that needs a container, and what in it does', async () => {
+  const { containerUses } = await plan(['./local', 'a/outer@v1', 'docker://alpine:3'], {
+    'a/file@v1': '{ using: docker, image: Dockerfile }',
+    'a/outer@v1': '{ using: composite, steps: [{ uses: a/file@v1 }, { uses: "docker://b" }] }',
+  });
+  expect(containerUses).toEqual([
+    { step: 2, uses: ['a/outer@v1', 'a/file@v1'], needs: 'build' },
+    { step: 2, uses: ['a/outer@v1', 'docker://b'], needs: 'run' },
+    { step: 3, uses: ['docker://alpine:3'], needs: 'run' },
+  ]);
+});
+
 it('finds the steps that do something before the first one', async () => {
   const { pre } = await plan(['a/none@v1', 'a/pre@v1', 'a/around@v1', 'a/docker@v1'], {
     'a/none@v1': '{ using: node20, main: x.js, post: x.js }',

@@ -7,9 +7,20 @@ import type { Action, Step } from '../workflow/model.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
 import type { JobActions } from './job-actions.ts';
 
+/** A step that runs in a container of its own, or has an action that does. */
+export interface StepContainerUse {
+  /** Of the job's steps, from 1, as people count them. */
+  readonly step: number;
+  /** What the step uses, and after it what that uses in turn. */
+  readonly uses: readonly string[];
+  readonly needs: 'run' | 'build';
+}
+
 /** What the actions of a job make of it. */
 export interface PlannedSteps {
   readonly stepContainers: JobPlan['stepContainers'];
+  /** Those that are known before the job starts, in the order of the steps. */
+  readonly containerUses: readonly StepContainerUse[];
   /** Steps, of the job and of its actions, that do something before the first step. */
   readonly pre: ReadonlySet<Step>;
 }
@@ -30,16 +41,18 @@ export async function planSteps(
   signal: AbortSignal,
 ): Promise<PlannedSteps> {
   const walk = new Walk(scope, actions, signal);
-  await walk.steps(steps, []);
+  await Promise.all(steps.map((step) => walk.step(step, { step: step.index + 1, uses: [] })));
   walk.throwProblems();
-  return { stepContainers: walk.stepContainers, pre: walk.pre };
+  return { stepContainers: walk.stepContainers(), containerUses: walk.containerUses(), pre: walk.pre };
 }
 
-const strength: readonly JobPlan['stepContainers'][] = ['none', 'unknown', 'run', 'build'];
+/** Where an action is used: in which step of the job, and inside of which actions. */
+type Around = Pick<StepContainerUse, 'step' | 'uses'>;
 
 class Walk {
-  stepContainers: JobPlan['stepContainers'] = 'none';
   readonly pre = new Set<Step>();
+  readonly #containerUses: StepContainerUse[] = [];
+  #hasUnknown = false;
   readonly #scope: Scope;
   /** What an action sees: neither secrets, nor the inputs of anybody else. */
   readonly #inner: Scope;
@@ -55,10 +68,15 @@ class Walk {
     this.#signal = signal;
   }
 
-  /** `chain` names the actions around. */
-  async steps(steps: readonly Step[], chain: readonly string[]): Promise<boolean> {
-    const have = await Promise.all(steps.map((step) => this.#step(step, chain)));
-    return have.includes(true);
+  /** What is looked up at the same time is found in any order. */
+  containerUses(): readonly StepContainerUse[] {
+    return this.#containerUses.toSorted((a, b) => a.step - b.step || (a.uses.join() < b.uses.join() ? -1 : 1));
+  }
+
+  stepContainers(): JobPlan['stepContainers'] {
+    if (this.#containerUses.some(({ needs }) => needs === 'build')) return 'build';
+    if (this.#containerUses.length > 0) return 'run';
+    return this.#hasUnknown ? 'unknown' : 'none';
   }
 
   throwProblems(): void {
@@ -72,10 +90,10 @@ class Walk {
   }
 
   /** Whether the step does something before the first step of the job. */
-  async #step(step: Step, chain: readonly string[]): Promise<boolean> {
+  async step(step: Step, around: Around): Promise<boolean> {
     if (step.does.kind !== 'uses') return false;
     try {
-      const hasPre = await this.#action(step.does.uses, chain);
+      const hasPre = await this.#action(step.does.uses, around);
       if (hasPre) this.pre.add(step);
       return hasPre;
     } catch (error) {
@@ -84,14 +102,14 @@ class Walk {
     }
   }
 
-  async #action(node: YamlScalar, chain: readonly string[]): Promise<boolean> {
+  async #action(node: YamlScalar, { step, uses: chain }: Around): Promise<boolean> {
     const uses = await textOf(node, chain.length === 0 ? this.#scope : this.#inner);
     if (uses === undefined || isLocal(uses)) {
-      this.#needs('unknown');
+      this.#hasUnknown = true;
       return false;
     }
     if (uses.startsWith('docker://')) {
-      this.#needs('run');
+      this.#containerUses.push({ step, uses: [...chain, uses], needs: 'run' });
       return false;
     }
     if (chain.includes(uses) || chain.length >= maxActionDepth) {
@@ -104,19 +122,18 @@ class Walk {
       });
     }
     const { action } = await this.#actions.find(uses, node.at, this.#signal);
-    return this.#runs(action, [...chain, uses]);
+    return this.#runs(action, { step, uses: [...chain, uses] });
   }
 
-  async #runs({ runs }: Action, chain: readonly string[]): Promise<boolean> {
-    if (runs.kind === 'composite') return this.steps(runs.steps, chain);
+  async #runs({ runs }: Action, around: Around): Promise<boolean> {
+    if (runs.kind === 'composite') {
+      const have = await Promise.all(runs.steps.map((step) => this.step(step, around)));
+      return have.includes(true);
+    }
     if (runs.kind === 'node') return runs.pre !== undefined;
     if (runs.kind !== 'docker') return false;
-    this.#needs(runs.image.startsWith('docker://') ? 'run' : 'build');
+    this.#containerUses.push({ ...around, needs: runs.image.startsWith('docker://') ? 'run' : 'build' });
     return runs.preEntrypoint !== undefined;
-  }
-
-  #needs(what: JobPlan['stepContainers']): void {
-    if (strength.indexOf(what) > strength.indexOf(this.stepContainers)) this.stepContainers = what;
   }
 }
 

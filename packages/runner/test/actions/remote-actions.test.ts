@@ -256,8 +256,10 @@ it('refuses Docker actions that the label cannot run before anything starts, how
   });
   await server.commit('acme/outer', { 'action.yml': 'runs: { using: composite, steps: [{ uses: acme/image@main }] }' });
   const backend = referenceBackend();
-  const { job } = await run('- uses: acme/outer@main', { backend });
-  expect(job.text()).toContain('it lacks Docker actions. Nothing was started');
+  const { job } = await run('- run: "true"\n- uses: acme/outer@main', { backend });
+  expect(job.text()).toContain(
+    'cannot run this job: step 2 (acme/outer@main using acme/image@main) needs a container. Nothing was started',
+  );
   expect(backend.log.map(({ method }) => method)).not.toContain('createEnvironment');
 });
 
