@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { readEnvFile } from '../config/env-file.ts';
 import { loadConfig } from '../config/load.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
@@ -10,7 +11,6 @@ import { askSecrets } from '../local/ask-secret.ts';
 import { chooseWorkflows } from '../local/choose-workflows.ts';
 import { copyDirectory } from '../local/copy-directory.ts';
 import { detectEvent } from '../local/detect-event.ts';
-import { readEnvFile } from '../local/env-file.ts';
 import { type JsonObject, makeEventPayload, readEventPayload } from '../local/event-payload.ts';
 import { execLabels, lookUpLabels } from '../local/exec-labels.ts';
 import { findWorkflows } from '../local/find-workflows.ts';

@@ -292,6 +292,23 @@ it('reads a file, and says which one it cannot read', async () => {
   }
 });
 
+it('takes variables from the file that env_file names, over those of envs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'config-'));
+  const file = join(folder, 'config.yml');
+  const variables = join(folder, 'variables');
+  try {
+    await writeFile(file, `runner: { envs: { A: config, B: config }, env_file: ${JSON.stringify(variables)} }`);
+    expect(Object.fromEntries((await loadConfig(file)).runner.envs)).toEqual({ A: 'config', B: 'config' });
+    await writeFile(variables, 'B=file\nC="of the file"\n');
+    const { envs } = (await loadConfig(file)).runner;
+    expect(Object.fromEntries(envs)).toEqual({ A: 'config', B: 'file', C: 'of the file' });
+    await writeFile(variables, 'A=1\n= nothing\n');
+    await expect(loadConfig(file)).rejects.toThrow(`${variables}:2:1: expected NAME=value`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 it('answers any YAML with a configuration or a list of problems', () => {
   const word = constantFrom('runner', 'labels', 'envs', 'server', 'connections', 'backend', '__proto__', 'a', '1', '~');
   const piece = oneof(

@@ -1,20 +1,22 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { LabelConfiguration } from '@forgejo-runner/core';
 import { type Problem, quoted, UserError } from '../user-error.ts';
 import type { YamlNode } from '../workflow/yaml-node.ts';
 import { parseYaml } from '../workflow/yaml-source.ts';
 import { nodeAt } from './config-place.ts';
 import { configProblems } from './config-problems.ts';
+import { readEnvFile } from './env-file.ts';
 import { readLabels } from './labels.ts';
 import { plainValue } from './plain-value.ts';
 import type { RunnerConfig } from './runner-config.ts';
 import { configSchema, readWritten } from './schema.ts';
 
 /**
- * Reads a configuration file; without one it is all defaults.
+ * Reads a configuration file, and what `runner.env_file` names into `runner.envs`; without a file it is all defaults.
  *
  * @throws {UserError} `FRR201` with the place of everything that is wrong, `FRR202` where only labels are, `FRR102` for a
- * file that cannot be read.
+ * file that cannot be read, `FRR103` for a malformed file of variables.
  */
 export async function loadConfig(path: string | undefined): Promise<RunnerConfig> {
   if (path === undefined) return readConfig('', 'built-in defaults');
@@ -29,7 +31,15 @@ export async function loadConfig(path: string | undefined): Promise<RunnerConfig
       cause: error,
     });
   }
-  return readConfig(text, path);
+  return withEnvFile(readConfig(text, path));
+}
+
+/** As in the Go runner, a file that is missing is no mistake, and its variables win over those of the configuration. */
+async function withEnvFile(config: RunnerConfig): Promise<RunnerConfig> {
+  const { envs, envFile } = config.runner;
+  if (envFile === undefined) return config;
+  const more = await readEnvFile(resolve(envFile), { mayBeMissing: true });
+  return { ...config, runner: { ...config.runner, envs: new Map([...envs, ...more]) } };
 }
 
 /** Reads the text of a configuration file. @throws {UserError} as {@link loadConfig} does. */

@@ -26,6 +26,7 @@ export interface RunnerConfig {
 export interface RunnerSection {
   readonly file: string;
   readonly capacity: number;
+  /** Read from a file, those of `envFile` are among them. */
   readonly envs: ReadonlyMap<string, string>;
   readonly envFile?: string;
   readonly timeoutMs: number;

@@ -43,7 +43,10 @@ const startupRetry = z.strictObject({
 const runner = z.strictObject({
   file: text('File with the identity that register wrote', { byDefault: '.runner' }),
   capacity: count(1, many, 'How many jobs run at the same time, over all connections'),
-  envs: texts('Variables for all jobs; they win over those of workflows', '{ HTTP_CACHE: "http://cache.example" }'),
+  envs: texts(
+    'Variables for all jobs; those that a workflow sets win over them',
+    '{ HTTP_CACHE: "http://cache.example" }',
+  ),
   env_file: text('File with more variables for all jobs, merged over envs; it may be missing', { example: '.env' }),
   timeout: duration('3h', 'Longest time that a job may take'),
   shutdown_timeout: duration('0s', 'How long running jobs may go on after SIGINT or SIGTERM; 0 cancels them at once'),
