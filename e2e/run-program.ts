@@ -29,8 +29,8 @@ export function startProgram(command: readonly [string, ...string[]], surroundin
   const [program, ...args] = command;
   const child = spawn(program, args, { ...surroundings, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const [out, err] = [captureOutput(), captureOutput()];
-  child.stdout.on('data', out.sink);
-  child.stderr.on('data', err.sink);
+  child.stdout.on('data', (chunk: Uint8Array) => void out.sink(chunk));
+  child.stderr.on('data', (chunk: Uint8Array) => void err.sink(chunk));
   const finished = once(child, 'close').then((ended) => {
     // Node's own types do not say what `close` comes with.
     const [code, signal] = ended as [number | null, string | null];

@@ -202,10 +202,7 @@ Summary
     const gate = Promise.withResolvers<void>();
     const stream = new Writable({
       highWaterMark: 10,
-      write: async (_chunk, _encoding, done) => {
-        await gate.promise;
-        done();
-      },
+      write: (_chunk, _encoding, done) => void gate.promise.then(() => done()),
     });
     const { printer } = open({ stdout: stream });
     let isDone = false;
