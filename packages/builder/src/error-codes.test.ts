@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { programFlags } from './cli/program.ts';
 import { errorCodes } from './error-codes.ts';
 
 const page = readFileSync(new URL('../../../docs/reference/errors-builder.md', import.meta.url), 'utf8');
@@ -19,4 +20,17 @@ it('has a row in the reference for every code, and a code for every row', () => 
 it('has codes that say which exit code they mean', () => {
   const exits: Readonly<Record<string, readonly number[]>> = { 1: [2], 2: [2], 3: [3], 4: [4], 5: [5, 7], 6: [6] };
   for (const [code, { exit }] of Object.entries(errorCodes)) expect(exits[code[3] ?? '']).toContain(exit);
+});
+
+it('names flags only that the command has, or those of another program with a word of it', () => {
+  const { common, build } = programFlags();
+  const own = [...common, ...build].map((flags) => /--[a-z-]+/.exec(flags)?.[0]);
+  const foreign = ['login --registry', '--legacy-peer-deps', 'node --build-sea', 'supports --build-sea'];
+  const known = [...own, ...foreign, 'forgejo-runner-build --help'];
+  const unknown = Object.values(errorCodes).flatMap(({ cause, next }) =>
+    [...`${cause}; ${next}`.matchAll(/(?:\S+ )?(--[a-z-]+)/g)]
+      .filter(([words, flag]) => !known.includes(flag) && !known.includes(words))
+      .map(([words]) => words),
+  );
+  expect(unknown).toEqual([]);
 });

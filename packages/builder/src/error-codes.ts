@@ -239,7 +239,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   FRB506: {
     title: 'The built runner does not start',
     cause: 'list-backends of the result failed in an empty environment',
-    next: 'see what it printed; run the result yourself after --skip-smoke-run',
+    next: 'see what it printed; run the result yourself after --no-smoke-run',
     exit: 7,
   },
   FRB507: {
