@@ -1,5 +1,5 @@
 // Checks every package that is published the way npm would publish it.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
@@ -11,6 +11,9 @@ for (const name of readdirSync(join(root, 'packages'))) {
   const folder = join(root, 'packages', name);
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   if (manifest.private === true) continue;
+  const missing = ['README.md', 'LICENSE'].filter((file) => !existsSync(join(folder, file)));
+  for (const file of missing) console.error(`${manifest.name}: expected ${file}, found none`);
+  failed ||= missing.length > 0;
   const { messages } = await publint({ pkgDir: folder, strict: true, pack: 'npm' });
   for (const message of messages) console.error(`${manifest.name}: ${formatMessage(message, manifest)}`);
   failed ||= messages.length > 0;
