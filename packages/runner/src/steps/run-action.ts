@@ -7,6 +7,7 @@ import { type CompositeStages, runCompositeAction } from './actions/composite-ac
 import { runDockerAction } from './actions/docker-action.ts';
 import { findAction, type FoundAction } from './actions/find-action.ts';
 import { runNodeAction } from './actions/node-action.ts';
+import { runScriptAction } from './actions/script-action.ts';
 import type { StepOutcome } from './step-result.ts';
 import type { StepRun } from './step-run.ts';
 
@@ -52,12 +53,14 @@ async function runKind(
       const scope = actionScope(details.scope, inputs);
       return runDockerAction(run, { ...found, action: { ...action, runs } }, { inputs, scope });
     }
+    case 'script':
+      return runScriptAction(run, { ...found, action: { ...action, runs } }, inputs.values);
     case 'unknown':
       throw new UserError('FRR602', {
         problems: [
           {
             at: runs.at,
-            message: `expected using: composite, docker or node with a version, found using: ${runs.using}`,
+            message: `expected using: composite, docker, sh, go or node with a version, found using: ${runs.using}`,
           },
         ],
       });

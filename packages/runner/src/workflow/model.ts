@@ -194,5 +194,7 @@ export type ActionRuns =
       readonly env?: YamlNode;
       readonly at: Place;
     }
+  /** Forgejo's own kinds: `sh` runs `main` as a command, `go` builds it in the folder of the action and runs that. */
+  | { readonly kind: 'script'; readonly using: 'sh' | 'go'; readonly main: string; readonly at: Place }
   /** A `using` that this runner does not know. Known only when the action runs, so that others in the job still do. */
   | { readonly kind: 'unknown'; readonly using: string; readonly at: Place };

@@ -25,6 +25,7 @@ const inputKeys: KnownKeys = knownKeys(['description', 'required', 'default', 'd
 const outputKeys: KnownKeys = knownKeys(['description', 'value']);
 const compositeKeys: KnownKeys = knownKeys(['using', 'steps']);
 const nodeKeys: KnownKeys = knownKeys(['using', 'main', 'pre', 'pre-if', 'post', 'post-if']);
+const scriptKeys: KnownKeys = knownKeys(['using', 'main']);
 const dockerKeys: KnownKeys = knownKeys([
   'using',
   'image',
@@ -122,6 +123,7 @@ function readRuns(action: YamlMapping, entry: YamlEntry | undefined, findings: F
   if (kind === 'composite') return readComposite(mapping, at, findings);
   if (kind === 'docker') return readDocker(mapping, at, findings);
   if (/^node\d+$/.test(kind)) return readNode(mapping, using, at, findings);
+  if (kind === 'sh' || kind === 'go') return readScript(mapping, kind, at, findings);
   readFields(mapping, anyRunsKeys, findings);
   return { kind: 'unknown', using, at };
 }
@@ -154,6 +156,13 @@ function readNode(runs: YamlMapping, using: string, at: Place, findings: Finding
       postIf: readScalar(fields.get('post-if'), findings),
     }),
   };
+}
+
+function readScript(runs: YamlMapping, using: 'sh' | 'go', at: Place, findings: Findings): ActionRuns | undefined {
+  const main = readText(readFields(runs, scriptKeys, findings).get('main'), findings);
+  if (main !== undefined) return { kind: 'script', using, main, at };
+  findings.problems.push({ message: `expected "main" in an action that uses ${quoted(using)}, found none`, at });
+  return undefined;
 }
 
 function readDocker(runs: YamlMapping, at: Place, findings: Findings): ActionRuns | undefined {
