@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmod, cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { openTempFolder } from '@forgejo-runner/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -58,6 +59,28 @@ it('makes one executable file that says which packages it has', async () => {
       { name: '@forgejo-runner/runner', version: '1.0.0', source: 'path', backends: [] },
     ],
   });
+});
+
+it.each([
+  ['20.20.2', true],
+  ['24.14.9', true],
+  ['24.15.0', false],
+  ['27.0.0', false],
+])('says on Node %s whether it is too old: %s', async (version, isTooOld) => {
+  await buildWith('good');
+  const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`;
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, output, 'list-backends'];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const message = `expected Node 24.15 or newer, found ${version}; next: start ${output} with a newer Node, or build an executable that needs none: forgejo-runner-build --sea\n`;
+  expect([status, stderr]).toEqual(isTooOld ? [1, message] : [0, '']);
+});
+
+it('imports nothing by name that an old Node lacks, so that the message is reached', async () => {
+  await workplace.build('--output', output);
+  const modules = [...(await readFile(output, 'utf8')).matchAll(/\bfrom\s*["'](node:[a-z_/]+)["']/g)];
+  const missing = ['node:sqlite', 'node:sea', 'node:test', 'node:quic', 'node:ffi'];
+  expect(modules.length).toBeGreaterThan(5);
+  expect(modules.map(([, name]) => name).filter((name = '') => missing.includes(name))).toEqual([]);
 });
 
 it('has no path of the builder in it, and is the same file from another folder', async () => {

@@ -33,9 +33,16 @@ export interface BundleRequest {
   readonly format: 'esm' | 'cjs';
 }
 
-// CommonJS dependencies call `require` and read `__dirname`; a module has neither.
-const esmBanner =
-  "#!/usr/bin/env node\nimport{createRequire as __createRequire}from'node:module';import{fileURLToPath as __toPath}from'node:url';import{dirname as __toDir}from'node:path';const require=__createRequire(import.meta.url),__filename=__toPath(import.meta.url),__dirname=__toDir(__filename);";
+/** What the packages of the runner ask for in `engines`. */
+const oldestNode = [24, 15] as const;
+
+const esmBanner = [
+  '#!/usr/bin/env node',
+  // CommonJS dependencies call `require` and read `__dirname`; a module has neither.
+  "import{createRequire as __createRequire}from'node:module';import{fileURLToPath as __toPath}from'node:url';import{dirname as __toDir}from'node:path';const require=__createRequire(import.meta.url),__filename=__toPath(import.meta.url),__dirname=__toDir(__filename);",
+  // Without it an old Node fails somewhere in the middle, with a stack trace.
+  `{const[major,minor]=process.versions.node.split('.').map(Number);if(major<${oldestNode[0]}||major===${oldestNode[0]}&&minor<${oldestNode[1]}){process.stderr.write('expected Node ${oldestNode.join('.')} or newer, found '+process.versions.node+'; next: start '+__filename+' with a newer Node, or build an executable that needs none: forgejo-runner-build --sea\\n');process.exit(1)}}`,
+].join('\n');
 
 /** The bundle cannot be CommonJS: something in it uses what only modules have. */
 export class NeedsModules extends Error {

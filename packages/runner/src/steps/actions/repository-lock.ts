@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Queues inside of this process, so that only one of it asks the file. */
@@ -49,6 +49,8 @@ export async function lockFile(path: string, signal: AbortSignal): Promise<Dispo
  * that is removed would let two processes hold locks of the same name.
  */
 async function takeFile(path: string, signal: AbortSignal): Promise<DatabaseSync> {
+  // Only when it is needed: a Node that is too old lacks it, and has to get as far as the message that says so.
+  const { DatabaseSync } = await import('node:sqlite');
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
