@@ -56,3 +56,9 @@ it('hides a secret of a matrix in the name of its job', async () => {
   expect(told(run)).not.toContain('hunter2');
   expect(run.jobs[0]?.name).toBe('a (***)');
 });
+
+it('hides what a step masks in its own name when it ends', async () => {
+  const steps = '- run: echo "::add-mask::hunter2-masked"\n  name: name ${{ vars.V }}';
+  const run = await runSteps(steps, { vars: { V: 'hunter2-masked' } });
+  expect(run.job().changes.at(-1)).toMatchObject({ kind: 'finished', name: 'name ***' });
+});

@@ -44,7 +44,9 @@ export async function runStep(step: Step, frame: Frame, job: JobRun): Promise<vo
   for (const reason of ended.because) await run.log.line(`##[error]${reason}`);
   await run.log.close();
   const [reason] = ended.because.map((text) => job.masker.mask(text));
-  conclude(run, name, { outcome, conclusion, outputs, ...(reason === undefined ? {} : { reason }) });
+  // Once more: the step may have hidden a part of its own name.
+  const nameNow = job.masker.mask(ready.name);
+  conclude(run, nameNow, { outcome, conclusion, outputs, ...(reason === undefined ? {} : { reason }) });
 }
 
 /** Does the work of a step within its time limit; a step that is broken has none, and `continue-on-error` all the same. */
