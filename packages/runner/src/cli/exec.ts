@@ -213,5 +213,6 @@ function imageLabel(options: ExecOptions, context: CommandContext): { readonly i
 
 function isDebug(options: ExecOptions, inputs: ExecInputs): boolean {
   const names = ['ACTIONS_STEP_DEBUG', 'ACTIONS_RUNNER_DEBUG'];
-  return options.debug || names.some((name) => inputs.secrets.get(name) === 'true' || inputs.vars.get(name) === 'true');
+  // Where both are set, the secret decides, as GitHub documents it.
+  return options.debug || names.some((name) => (inputs.secrets.get(name) ?? inputs.vars.get(name)) === 'true');
 }
