@@ -36,11 +36,12 @@ function problemsOf(one: WorkflowCase): Promise<readonly string[]> {
   });
 }
 
-/** What a machine of a user may lack. In CI everything has to be there. */
+/** What a machine of a user may lack. In CI everything has to be there but PowerShell, which few images have. */
 async function missingNeeds(): Promise<ReadonlySet<string>> {
   const lacking = new Set<string>();
+  if (!(await isOnPath('pwsh', path))) lacking.add('pwsh');
   if (process.env['CI'] !== undefined) return lacking;
-  for (const name of ['bash', 'python']) if (!(await isOnPath(name, path))) lacking.add(name);
+  for (const name of ['bash', 'python', 'node']) if (!(await isOnPath(name, path))) lacking.add(name);
   if (process.platform === 'win32') lacking.add('posix');
   return lacking;
 }

@@ -20,7 +20,7 @@ const folder = join(import.meta.dirname, '..', 'workflows');
 /**
  * Reads the cases that come with this package. `needs` of a case lists what it cannot do without:
  *
- * - `bash`, `python`, `node`: that program on the search path of the environment.
+ * - `bash`, `python`, `node`, `pwsh`: that program on the search path of the environment.
  * - `no-bash`: an environment without it.
  * - `no-containers`: a backend that runs no containers.
  * - `posix`: a POSIX shell and the usual small tools.
