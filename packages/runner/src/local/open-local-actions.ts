@@ -4,7 +4,7 @@ import type { Logger } from '@forgejo-runner/core';
 import type { ActionSource } from '../plan/job-actions.ts';
 import { openActionSource } from '../steps/actions/action-source.ts';
 import { type ActionStore, openActionStore } from '../steps/actions/action-store.ts';
-import { systemGit } from '../steps/actions/git.ts';
+import { anyGit } from '../steps/actions/any-git.ts';
 
 /** Remote actions for a local run. Disposing it removes from their store what nobody used for long. */
 export interface LocalActions extends AsyncDisposable {
@@ -26,7 +26,7 @@ export function openLocalActions(options: {
 }): LocalActions {
   const { env, log } = options;
   const caches = env['XDG_CACHE_HOME'] || join(env['HOME'] ?? homedir(), '.cache');
-  const store = openActionStore({ folder: join(caches, 'forgejo-runner', 'actions'), git: systemGit(env), log });
+  const store = openActionStore({ folder: join(caches, 'forgejo-runner', 'actions'), git: anyGit(env), log });
   return {
     source: openActionSource(store, options),
     store,

@@ -2,7 +2,7 @@ import { refused, type RepositoryWorkflows, type WorkflowSources } from '../grap
 import { isReference, readActionReference, type RemoteReference } from '../steps/actions/action-reference.ts';
 import { loginsFor } from '../steps/actions/action-source.ts';
 import type { ActionStore } from '../steps/actions/action-store.ts';
-import { GitError } from '../steps/actions/git.ts';
+import { GitError } from '../steps/actions/git-error.ts';
 import type { StoredRepository } from '../steps/actions/stored-repository.ts';
 import type { Workflow } from '../workflow/model.ts';
 import { parseWorkflow } from '../workflow/parse-workflow.ts';

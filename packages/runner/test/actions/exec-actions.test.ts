@@ -1,11 +1,14 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
 import type { FactoryRegistry } from '@forgejo-runner/core';
 import { openTempFolder, referenceBackend, startGitServer } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
 import { main } from '../../src/main.ts';
 import { fakeIo } from '../fake-io.ts';
 
-it('runs actions of the default server in exec, and keeps them in the cache folder of the user', async () => {
+it.each([
+  ['with git', undefined],
+  ['without git', 'bin'],
+])('runs actions of the default server in exec, and keeps them in the cache folder of the user, %s', async (_, bin) => {
   await using folder = await openTempFolder();
   await using server = await startGitServer();
   await server.commit('acme/act', {
@@ -23,7 +26,11 @@ it('runs actions of the default server in exec, and keeps them in the cache fold
     list: () => [{ factory }],
   };
   const { PATH } = process.env;
-  const env = { HOME: folder.join('home'), NO_COLOR: '1', ...(PATH === undefined ? {} : { PATH }) };
+  if (bin !== undefined) {
+    await mkdir(folder.join(bin));
+    await symlink(process.execPath, folder.join(bin, 'node'));
+  }
+  const env = { HOME: folder.join('home'), NO_COLOR: '1', PATH: bin === undefined ? (PATH ?? '') : folder.join(bin) };
   const { io, stdout, stderr } = fakeIo({ env, cwd: folder.join('work') });
   const args = ['exec', '-P', `here=${factory.id}`, '--default-actions-url', server.url];
   const code = await main(args, io, { factories });

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ActionSource } from '../../src/plan/job-actions.ts';
 import { openActionSource } from '../../src/steps/actions/action-source.ts';
 import { type ActionStore, openActionStore } from '../../src/steps/actions/action-store.ts';
-import { systemGit } from '../../src/steps/actions/git.ts';
+import { systemGit } from '../../src/steps/actions/system-git.ts';
 import { jobOf, type RunYamlOptions, runSteps, runYaml } from '../run-yaml.ts';
 
 const token = 'job-token-4711';

@@ -2,7 +2,7 @@ import { callContext, type GitServer, openTempFolder, startGitServer, type TempF
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { remoteWorkflows, type RemoteWorkflowsOptions } from '../../src/local/remote-workflows.ts';
 import { openActionStore } from '../../src/steps/actions/action-store.ts';
-import { systemGit } from '../../src/steps/actions/git.ts';
+import { systemGit } from '../../src/steps/actions/system-git.ts';
 import type { RanYaml } from '../run-yaml.ts';
 import { callable, errorsOf, runCalls } from './run-calls.ts';
 

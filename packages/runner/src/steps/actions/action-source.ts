@@ -12,7 +12,7 @@ import {
   withoutCredentials,
 } from './action-reference.ts';
 import type { ActionStore } from './action-store.ts';
-import { GitError, type GitFailure } from './git.ts';
+import { GitError, type GitFailure } from './git-error.ts';
 import type { StoredRepository } from './stored-repository.ts';
 
 /** An action in a repository that was fetched, with its definition. */

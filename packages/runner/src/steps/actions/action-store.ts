@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '@forgejo-runner/core';
 import type { Credentials, RemoteReference } from './action-reference.ts';
-import { type Git, GitError } from './git.ts';
+import { type FoundRef, type Git, type GitRemote, isFullSha } from './git.ts';
+import { GitError } from './git-error.ts';
 import { lockFile } from './repository-lock.ts';
 import { folderBytes, pruneStore, type PruneLimits, type PruneReport } from './store-prune.ts';
 import { type StoredRepository, storedRepository } from './stored-repository.ts';
@@ -39,9 +40,7 @@ export interface ActionStore {
 }
 
 const tries = 3;
-const fullSha = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const shortSha = /^[0-9a-f]{4,63}$/;
-const allRefs: readonly string[] = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
 
 /**
  * Opens a store of actions. Each commit is a bare repository of its own, made beside the store and renamed into it when
@@ -92,7 +91,7 @@ class Fetch {
   /** A full commit id never means anything else. */
   async #presentBySha(): Promise<string | undefined> {
     const ref = this.#remote.ref.toLowerCase();
-    if (!fullSha.test(ref)) return undefined;
+    if (!isFullSha(ref)) return undefined;
     return (await this.#isPresent(ref)) ? ref : undefined;
   }
 
@@ -113,44 +112,24 @@ class Fetch {
 
   async #find(): Promise<string> {
     const ref = this.#remote.ref.toLowerCase();
-    if (fullSha.test(ref)) return this.#findCommit(ref);
+    if (isFullSha(ref)) return this.#findCommit(ref);
     const found = await this.#lookUp(this.#remote.ref);
-    if (found !== undefined) return (await this.#isPresent(found.sha)) ? found.sha : this.#clone(found.name, found.sha);
+    if (found !== undefined) return (await this.#isPresent(found.sha)) ? found.sha : this.#clone(found);
     if (shortSha.test(ref)) return this.#findShort(ref);
     throw new GitError('no-ref', `no tag or branch is called "${this.#remote.ref}"`);
   }
 
   async #findCommit(sha: string): Promise<string> {
-    if (await this.#isPresent(sha)) {
-      // Only its reader's right to it is in question: any answer that lists references will do.
-      await this.#git(['ls-remote', '--quiet', '--', this.#remote.url, 'HEAD'], this.#home);
-      return sha;
-    }
-    try {
-      return await this.#clone(sha, sha);
-    } catch (error) {
-      if (!(error instanceof GitError) || error.failure !== 'no-ref') throw error;
-      // Some servers hand out only what a reference points at.
-      return this.#clone(sha, sha, allRefs);
-    }
+    if (!(await this.#isPresent(sha))) return this.#clone({ name: sha, sha });
+    // Only its reader's right to it is in question: any answer about references will do.
+    await this.#retry((git, remote) => git.findRef(['HEAD'], remote, this.#signal));
+    return sha;
   }
 
   /** What a tag or branch points at now. A tag wins over a branch of the same name, as in git itself. */
-  async #lookUp(ref: string): Promise<{ readonly name: string; readonly sha: string } | undefined> {
+  async #lookUp(ref: string): Promise<FoundRef | undefined> {
     const names = [`refs/tags/${ref}`, `refs/heads/${ref}`, ...(ref.startsWith('refs/') ? [ref] : [])];
-    const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-    const listed = await this.#git(['ls-remote', '--quiet', '--', this.#remote.url, ...patterns], this.#home);
-    const shas = new Map<string, string>();
-    for (const line of listed.toString().split('\n')) {
-      const [sha = '', name = ''] = line.split('\t');
-      if (fullSha.test(sha)) shas.set(name, sha);
-    }
-    for (const name of names) {
-      // `^{}` is the commit of an annotated tag.
-      const sha = shas.get(`${name}^{}`) ?? shas.get(name);
-      if (sha !== undefined) return { name, sha };
-    }
-    return undefined;
+    return this.#retry((git, remote) => git.findRef(names, remote, this.#signal));
   }
 
   /** A server does not know shortened ids: the commits of all its references have to be looked at. */
@@ -158,11 +137,11 @@ class Fetch {
     const known = (await readdir(this.#home).catch(() => [])).filter((name) => name.startsWith(short));
     const [only] = known;
     if (known.length === 1 && only !== undefined && (await this.#isPresent(only))) return only;
-    await using work = await this.#openWorkFolder(short);
-    // Commits without their files, where the server can do that.
-    await this.#git(['fetch', '--quiet', '--filter=tree:0', '--', this.#remote.url, ...allRefs], work.git);
-    const commits = (await this.#git(['rev-list', '--all'], work.git)).toString().split('\n');
-    const [sha, another] = commits.filter((commit) => commit.startsWith(short));
+    await using work = await this.#openWorkFolder();
+    const commits = await this.#retry((git, remote) =>
+      git.findCommits(short, { ...remote, repository: work.git }, this.#signal),
+    );
+    const [sha, another] = commits;
     if (another !== undefined) throw new GitError('no-ref', `several commits begin with "${short}"`);
     if (sha === undefined)
       throw new GitError('no-ref', `no tag or branch is called, and no commit begins with "${short}"`);
@@ -170,21 +149,12 @@ class Fetch {
   }
 
   /** Fetches a commit and puts it into the store, whole or not at all. */
-  async #clone(what: string, sha: string, refs: readonly string[] = []): Promise<string> {
-    await using work = await this.#openWorkFolder(sha);
+  async #clone(what: FoundRef): Promise<string> {
+    await using work = await this.#openWorkFolder();
     const { url } = this.#remote;
-    const depth = refs.length === 0 ? ['--depth=1'] : [];
-    await this.#git(
-      ['fetch', '--quiet', '--no-tags', ...depth, '--', url, ...(refs.length === 0 ? [what] : refs)],
-      work.git,
+    const commit = await this.#retry((git, remote) =>
+      git.fetch(what, { ...remote, repository: work.git }, this.#signal),
     );
-    const fetched = await this.#git(
-      ['rev-parse', '--verify', '--quiet', refs.length === 0 ? 'FETCH_HEAD^{commit}' : `${sha}^{commit}`],
-      work.git,
-    ).catch((error: unknown) => {
-      throw new GitError('no-ref', `no commit is called "${what}"`, error);
-    });
-    const commit = fetched.toString().trim();
     // Files are taken as they are in the commit, not as `git archive` would make them for a release.
     await mkdir(join(work.git, 'info'), { recursive: true });
     await writeFile(join(work.git, 'info', 'attributes'), '* -export-ignore -export-subst\n');
@@ -196,12 +166,10 @@ class Fetch {
     return commit;
   }
 
-  async #openWorkFolder(sha: string): Promise<{ readonly folder: string; readonly git: string } & AsyncDisposable> {
+  async #openWorkFolder(): Promise<{ readonly folder: string; readonly git: string } & AsyncDisposable> {
     const folder = join(this.#options.folder, 'tmp', randomUUID());
     const git = join(folder, 'git');
     await mkdir(folder, { recursive: true });
-    const format = sha.length === 64 ? ['--object-format=sha256'] : [];
-    await this.#git(['init', '--quiet', '--bare', '--template=', ...format], git);
     return {
       folder,
       git,
@@ -213,27 +181,25 @@ class Fetch {
   async #isPresent(sha: string): Promise<boolean> {
     const folder = join(this.#home, sha);
     if (!(await exists(folder))) return false;
-    try {
-      await this.#git(['cat-file', '-e', `${sha}^{tree}`], join(folder, 'git'));
-      return true;
-    } catch (error) {
-      if (!(error instanceof GitError) || error.failure !== 'other') throw error;
-      this.#options.log.warn('a stored action is damaged and is fetched again', { folder, error: error.message });
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-      return false;
-    }
+    const { git, log, timeoutMs = defaultTimeoutMs } = this.#options;
+    const damage = await git.findDamage({ repository: join(folder, 'git'), sha, timeoutMs }, this.#signal);
+    if (damage === undefined) return true;
+    log.warn('a stored action is damaged and is fetched again', { folder, error: damage });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    return false;
   }
 
-  /** Runs a command, again where the network failed it. */
-  async #git(args: readonly string[], repository: string): Promise<Buffer> {
+  /** Asks the server, again where the network failed. */
+  async #retry<T>(ask: (git: Git, remote: GitRemote) => Promise<T>): Promise<T> {
     const { git, log, retryMs = 500, timeoutMs = defaultTimeoutMs } = this.#options;
-    const login = this.#login === undefined ? {} : { login: { origin: this.#remote.origin, credentials: this.#login } };
+    const { url, origin } = this.#remote;
+    const login = this.#login === undefined ? {} : { login: { origin, credentials: this.#login } };
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await git.run(args, { repository, timeoutMs, ...login }, this.#signal);
+        return await ask(git, { url, timeoutMs, ...login });
       } catch (error) {
         if (!(error instanceof GitError) || error.failure !== 'network' || attempt === tries) throw error;
-        log.info('git is tried again', { url: this.#remote.url, attempt, error: error.message });
+        log.info('git is tried again', { url, attempt, error: error.message });
         await pause(retryMs * 2 ** (attempt - 1), undefined, { signal: this.#signal });
       }
     }

@@ -1,218 +1,65 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { withoutCredentials } from './action-reference.ts';
 import type { Credentials } from './action-reference.ts';
 
-/** Why git did not do what it was told. */
-export type GitFailure = 'no-git' | 'auth' | 'no-repository' | 'no-ref' | 'network' | 'timeout' | 'other';
-
-/** A git command that failed. The message is git's own last words, without credentials. */
-export class GitError extends Error {
-  override readonly name: string = 'GitError';
-  readonly failure: GitFailure;
-
-  constructor(failure: GitFailure, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.failure = failure;
-  }
+/** A login and the only server that may see it. */
+export interface GitLogin {
+  /** Address that the login is for; it may end in a path. */
+  readonly origin: string;
+  readonly credentials: Credentials;
 }
 
-/** How a git command is run. */
-export interface GitCall {
-  /** Bare repository that the command works on. */
-  readonly repository: string;
-  /** Login for the server; goes by the environment, never by the command line. */
-  readonly login?: { readonly origin: string; readonly credentials: Credentials };
-  readonly input?: string;
-  /** Limit in milliseconds. */
+/** A repository of a server. */
+export interface GitRemote {
+  readonly url: string;
+  readonly login?: GitLogin;
+  /** Limit in milliseconds of each request or command. */
   readonly timeoutMs: number;
 }
 
-/** Runs git in a closed environment. */
-export interface Git {
-  /** Output of a command. @throws GitError; the reason of `signal` when that aborts. */
-  readonly run: (args: readonly string[], call: GitCall, signal: AbortSignal) => Promise<Buffer>;
-  /** Output of a command as it comes. Breaking off the iteration ends it. */
-  readonly stream: (args: readonly string[], call: GitCall, signal: AbortSignal) => AsyncGenerator<Uint8Array>;
+/** Where what is fetched goes. */
+export interface GitFetch extends GitRemote {
+  /** Folder of a bare repository, which is made where it is missing. */
+  readonly repository: string;
 }
 
-/** Variables that tell a program how to reach the network; git gets them from the runner's own environment. */
-const passedOn: readonly string[] = [
-  'PATH',
-  'Path',
-  'SystemRoot',
-  'http_proxy',
-  'https_proxy',
-  'HTTPS_PROXY',
-  'all_proxy',
-  'ALL_PROXY',
-  'no_proxy',
-  'NO_PROXY',
-  'GIT_SSL_CAINFO',
-  'GIT_SSL_CAPATH',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-];
+/** A commit in a bare repository on this machine. */
+export interface GitCommit {
+  readonly repository: string;
+  readonly sha: string;
+  readonly timeoutMs: number;
+}
 
-/** Settings of every command: nothing that a repository, a server or this machine's user brings along may run. */
-const settings: readonly (readonly [name: string, value: string])[] = [
-  ['core.hooksPath', '/dev/null'],
-  ['core.fsmonitor', 'false'],
-  ['credential.helper', ''],
-  ['core.askPass', ''],
-  ['protocol.version', '2'],
-  ['fetch.recurseSubmodules', 'false'],
-  ['submodule.recurse', 'false'],
-  // Files of an archive are the group's to read, not to write.
-  ['tar.umask', '0022'],
-  ['gc.auto', '0'],
-  ['maintenance.auto', 'false'],
-  // A server that says nothing is one that is not there.
-  ['http.lowSpeedLimit', '1'],
-  ['http.lowSpeedTime', '60'],
-];
+/** A reference, and the commit that it points at. */
+export interface FoundRef {
+  /** Full name; the id for a commit that is known by that alone. */
+  readonly name: string;
+  readonly sha: string;
+}
 
 /**
- * The system's git. It asks nobody for a password, reads no configuration of user or machine, and speaks HTTP only.
+ * What the store of actions needs of git. Bare repositories of one implementation can be read by the others.
  *
- * @param env the runner's own environment, for PATH, proxies and certificates.
+ * All of it fails with `GitError`, or with the reason of `signal` when that aborts.
  */
-export function systemGit(env: Readonly<Record<string, string | undefined>>): Git {
-  return {
-    run: async (args, call, signal) => {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of runGit(args, call, env, signal)) chunks.push(chunk);
-      return Buffer.concat(chunks);
-    },
-    stream: (args, call, signal) => runGit(args, call, env, signal),
-  };
+export interface Git {
+  /** The first of the full names that the server has. */
+  readonly findRef: (names: readonly string[], remote: GitRemote, signal: AbortSignal) => Promise<FoundRef | undefined>;
+  /** Ids of the commits below all tags and branches that begin with `start`. */
+  readonly findCommits: (start: string, into: GitFetch, signal: AbortSignal) => Promise<readonly string[]>;
+  /** Fetches a commit, where the server can without those before it, and says which it was. */
+  readonly fetch: (what: FoundRef, into: GitFetch, signal: AbortSignal) => Promise<string>;
+  /** Why the files of a commit cannot be read; `undefined` when they can. */
+  readonly findDamage: (commit: GitCommit, signal: AbortSignal) => Promise<string | undefined>;
+  /** Content of a file, also behind links in the repository; `undefined` for none, or for more than `limitBytes`. */
+  readonly readFile: (
+    path: string,
+    commit: GitCommit & { readonly limitBytes: number },
+    signal: AbortSignal,
+  ) => Promise<Buffer<ArrayBuffer> | undefined>;
+  /** Files of a folder as a tar stream; empty for all. */
+  readonly archive: (folder: string, commit: GitCommit, signal: AbortSignal) => AsyncGenerator<Uint8Array>;
 }
 
-async function* runGit(
-  args: readonly string[],
-  call: GitCall,
-  env: Readonly<Record<string, string | undefined>>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  signal.throwIfAborted();
-  const isWindows = process.platform === 'win32';
-  const child = spawn('git', args, {
-    env: gitEnvironment(call, env),
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // A group of its own, so that its helpers for HTTP end with it.
-    detached: !isWindows,
-    windowsHide: true,
-  });
-  const said = lastWords(child);
-  const ended = endOf(child);
-  let isLate = false;
-  const end = (): void => endGroup(child, isWindows);
-  const timer = setTimeout(() => {
-    isLate = true;
-    end();
-  }, call.timeoutMs);
-  signal.addEventListener('abort', end, { once: true });
-  child.stdin.on('error', () => {}); // its exit code says what is wrong
-  child.stdin.end(call.input ?? '');
-  try {
-    // A stream of bytes; Node types what it yields as anything.
-    for await (const chunk of child.stdout as AsyncIterable<Uint8Array>) yield chunk;
-    const code = await ended;
-    signal.throwIfAborted();
-    if (isLate) throw new GitError('timeout', `no end within ${Math.ceil(call.timeoutMs / 1000)} s`);
-    if (code !== 0) throw gitError(said());
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', end);
-    end();
-    // It may still write to the repository until it is gone.
-    await ended.catch(() => {});
-  }
-}
-
-function endOf(child: ChildProcess): Promise<number | null> {
-  const ended = Promise.withResolvers<number | null>();
-  child.once('error', (error: NodeJS.ErrnoException) => {
-    const message = error.code === 'ENOENT' ? 'no git was found on the PATH of the runner' : error.message;
-    ended.reject(new GitError(error.code === 'ENOENT' ? 'no-git' : 'other', message, error));
-  });
-  child.once('close', (code) => ended.resolve(code));
-  ended.promise.catch(() => {}); // awaited after the output was taken
-  return ended.promise;
-}
-
-function endGroup(child: ChildProcess, isWindows: boolean): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    if (isWindows) child.kill('SIGKILL');
-    else process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // Gone in between.
-  }
-}
-
-function gitEnvironment(call: GitCall, env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const config = [...settings, ...loginSetting(call)];
-  const variables: Record<string, string> = {
-    GIT_DIR: call.repository,
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_ATTR_NOSYSTEM: '1',
-    GIT_TERMINAL_PROMPT: '0',
-    GIT_ALLOW_PROTOCOL: 'http:https',
-    // Messages are read for what failed.
-    LC_ALL: 'C',
-    HOME: call.repository,
-    GIT_CONFIG_COUNT: String(config.length),
-  };
-  for (const [index, [name, value]] of config.entries()) {
-    variables[`GIT_CONFIG_KEY_${index}`] = name;
-    variables[`GIT_CONFIG_VALUE_${index}`] = value;
-  }
-  for (const name of passedOn) {
-    const value = env[name];
-    if (value !== undefined) variables[name] = value;
-  }
-  return variables;
-}
-
-/** Only requests to the server itself carry the login: git compares the address with the one in the name. */
-function loginSetting({ login }: GitCall): readonly (readonly [string, string])[] {
-  if (login === undefined) return [];
-  const { username, password } = login.credentials;
-  const basic = Buffer.from(`${username}:${password}`).toString('base64');
-  return [
-    [`http.${login.origin}/.extraHeader`, `Authorization: Basic ${basic}`],
-    // git would send the header on to whomever the server names.
-    ['http.followRedirects', 'false'],
-  ];
-}
-
-function lastWords(child: ChildProcess): () => string {
-  let text = '';
-  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
-    text = (text + chunk).slice(-8192);
-  });
-  return () => text;
-}
-
-// Source: the messages of git 2.39 to 2.50 and of libcurl in it, with LC_ALL=C.
-const failures: readonly (readonly [failure: GitFailure, pattern: RegExp])[] = [
-  [
-    'auth',
-    /Authentication failed|could not read (?:Username|Password)|terminal prompts disabled|returned error: 40[13]/i,
-  ],
-  ['no-repository', /repository '.*' not found|returned error: 404|not valid: is this a git repository/i],
-  ['no-ref', /couldn't find remote ref|not our ref|unadvertised object|no such remote ref/i],
-  [
-    'network',
-    /Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|reset|timed out)|timed out|too slow|early EOF|RPC failed|returned error: (?:5\d\d|429)|hung up unexpectedly|Empty reply|unexpected disconnect|bytes of body are still expected/i,
-  ],
-];
-
-/** Reads from what git said why it failed. */
-export function gitError(said: string): GitError {
-  const [failure] = failures.find(([, pattern]) => pattern.test(said)) ?? ['other'];
-  const lines = said.split(/[\r\n]+/).filter((line) => /^(?:fatal|error):/.test(line));
-  const message = (lines[0] ?? said.trim().split('\n').at(-1) ?? '').replace(/^(?:fatal|error): /, '');
-  return new GitError(failure, withoutCredentials(message).slice(0, 300) || 'git failed without a word');
+/** Whether a text is a full commit id. */
+export function isFullSha(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }

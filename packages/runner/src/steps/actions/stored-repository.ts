@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Git } from './git.ts';
+import type { Git, GitCommit } from './git.ts';
 
 /** A commit of a repository in the store. */
 export interface StoredRepository {
@@ -29,7 +29,7 @@ export function storedRepository(stored: {
   readonly timeoutMs: number;
 }): StoredRepository {
   const { git, sha, url, timeoutMs } = stored;
-  const call = { repository: join(stored.folder, 'git'), timeoutMs };
+  const commit: GitCommit = { repository: join(stored.folder, 'git'), sha, timeoutMs };
   return {
     id: createHash('sha256').update(`${url}\n${sha}`).digest('hex').slice(0, 24),
     url,
@@ -37,31 +37,16 @@ export function storedRepository(stored: {
     readFiles: async (paths, signal) => {
       const files = new Map<string, Buffer<ArrayBuffer>>();
       for (const path of paths.filter(isPlain)) {
-        // One process each: together they are a few, and the output of one cannot be taken for another's.
-        const said = await git.run(
-          ['cat-file', '--batch', '--follow-symlinks'],
-          { ...call, input: `${sha}:${path}\n` },
-          signal,
-        );
-        const content = readBatch(said);
+        const content = await git.readFile(path, { ...commit, limitBytes: maxFileBytes }, signal);
         if (content !== undefined) files.set(path, content);
       }
       return files;
     },
-    archive: (folder, signal) =>
-      git.stream(['archive', '--format=tar', folder === '' ? sha : `${sha}:${folder}`], call, signal),
+    archive: (folder, signal) => git.archive(folder, commit, signal),
   };
 }
 
 /** git reads one path a line, and takes `..` and `.` at the start for a place in a working tree. */
 function isPlain(path: string): boolean {
   return !/[\r\n\0]/.test(path) && !path.split('/').some((part) => part === '' || part === '.' || part === '..');
-}
-
-/** Source: `git cat-file --batch`: `<id> <type> <size>`, a newline, the content; or words of what is missing. */
-function readBatch(said: Buffer): Buffer<ArrayBuffer> | undefined {
-  const end = said.indexOf('\n');
-  const [, size = ''] = /^[0-9a-f]+ blob (\d+)$/.exec(said.toString('utf8', 0, Math.max(end, 0))) ?? [];
-  if (size === '' || Number(size) > maxFileBytes) return undefined;
-  return Buffer.from(said.subarray(end + 1, end + 1 + Number(size)));
 }

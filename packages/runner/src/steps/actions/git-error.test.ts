@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { gitError } from './git.ts';
+import { gitError } from './git-error.ts';
 
 it.each([
   ["fatal: could not read Username for 'http://h': terminal prompts disabled", 'auth'],
