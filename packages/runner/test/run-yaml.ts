@@ -1,5 +1,6 @@
 import type { Backend, Logger } from '@forgejo-runner/core';
 import { callContext, type ReferenceBackend, referenceBackend } from '@forgejo-runner/testkit';
+import type { ActionsRuntime } from '../src/environment/runner-facts.ts';
 import { writeFiles } from '../src/environment/target-files.ts';
 import { fromJsonValue, type Value, type ValueMap } from '../src/expressions/values.ts';
 import type { JobRuntime } from '../src/job/run-job.ts';
@@ -30,6 +31,7 @@ export interface RunYamlOptions {
   readonly isDryRun?: boolean;
   readonly maxJobs?: number;
   readonly debug?: boolean;
+  readonly actionsRuntime?: ActionsRuntime;
   /** Where called workflows come from. */
   readonly workflows?: WorkflowSources;
   readonly fillWorkspace?: JobRuntime['fillWorkspace'];
@@ -127,6 +129,7 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
         name: 'tester',
         version: 'v0',
         debug: options.debug ?? false,
+        ...(options.actionsRuntime === undefined ? {} : { actionsRuntime: options.actionsRuntime }),
         envs: new Map(Object.entries(options.envs ?? {})),
       },
       fillWorkspace: options.fillWorkspace ?? fillWith(options.files ?? {}),

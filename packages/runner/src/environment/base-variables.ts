@@ -80,6 +80,11 @@ export function baseVariables(
     ['RUNNER_TOOL_CACHE', info.paths.toolCache],
     ['RUNNER_WORKSPACE', info.paths.workspace],
   ]);
+  if (runner.actionsRuntime !== undefined) {
+    const { url, resultsUrl, token } = runner.actionsRuntime;
+    variables.set('ACTIONS_RUNTIME_URL', url).set('ACTIONS_RUNTIME_TOKEN', token);
+    variables.set('ACTIONS_RESULTS_URL', resultsUrl);
+  }
   if (runner.debug) variables.set('RUNNER_DEBUG', '1');
   for (const key of fromContext) {
     const value = findProperty(github, key);
