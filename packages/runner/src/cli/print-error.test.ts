@@ -48,7 +48,7 @@ it('asks for a report of a defect, with its stack and causes only under --debug'
     exitCode: 70,
     text:
       'error: unexpected TypeError: x is not a function\n' +
-      'next: this is a defect of the runner; run the command again with --debug and report it at https://codeberg.org/forgejo-runner/toolkit/issues\n',
+      'next: this is a defect of the runner; run the command again with --debug and report what it says together with build-info\n',
   });
   expect(printed(error, true).text).toMatch(/TypeError: x is not a function\n {4}at .*caused by Error: below\n/s);
 });

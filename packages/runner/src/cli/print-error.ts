@@ -4,8 +4,6 @@ import { Interruption, type OutputStream } from '../io.ts';
 import { problemText, UserError } from '../user-error.ts';
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts';
 
-const reportAt = 'https://codeberg.org/forgejo-runner/toolkit/issues';
-
 /** Writes an error as its reader needs it, and says what the process exits with. */
 export function printError(error: unknown, stderr: OutputStream, options: { readonly debug: boolean }): number {
   if (error instanceof Interruption) {
@@ -25,7 +23,7 @@ function errorLines(error: unknown): readonly string[] {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return [
     `error: unexpected ${text}`,
-    `next: this is a defect of the runner; run the command again with --debug and report it at ${reportAt}`,
+    `next: this is a defect of the runner; run the command again with --debug and report what it says together with build-info`,
   ];
 }
 

@@ -39,14 +39,13 @@ it.each([
   expect(readDockerIgnore(text)(path)).toBe(expected);
 });
 
-it('takes any text without a failure, and quickly', () => {
+it('takes any text without a failure, and to its end', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, path) => {
       expect(typeof readDockerIgnore(text)(path)).toBe('boolean');
     }),
     { numRuns: 1000 },
   );
-  const started = performance.now();
-  readDockerIgnore(`${'*'.repeat(60)}b`)('a'.repeat(5000));
-  expect(performance.now() - started).toBeLessThan(1000);
+  // A matcher that goes back and forth would outlive every time limit here.
+  expect(readDockerIgnore(`${'*'.repeat(60)}b`)('a'.repeat(5000))).toBe(false);
 });
