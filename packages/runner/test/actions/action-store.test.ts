@@ -428,6 +428,15 @@ describe.each(Object.entries(kinds))('by %s', (kind, make) => {
         ?.toString();
     }
 
+    it('fails when files of a commit are gone while it is read', async () => {
+      const sha = await server.commit('a/b', { 'action.yml': 'x' });
+      const repository = await open(sha);
+      const [key = ''] = await readdir(folder.join('repositories'));
+      await rm(folder.join('repositories', key, sha, 'git', 'objects'), { recursive: true });
+      const reading = Array.fromAsync(repository.archive('', never));
+      await expect(reading).rejects.toMatchObject({ name: 'GitError', failure: 'other' });
+    });
+
     it('fetches again what is damaged', async () => {
       const sha = await server.commit('a/b', { 'action.yml': 'whole' });
       await open(sha);

@@ -35,10 +35,19 @@ export function libraryGit(env: Readonly<Record<string, string | undefined>>): G
     },
     readFile: async (path, commit, signal) => {
       signal.throwIfAborted();
-      return readFile(await load(), path, commit);
+      try {
+        return await readFile(await load(), path, commit);
+      } catch (error) {
+        throw damaged(error);
+      }
     },
     archive: async function* archive(folder, commit, signal) {
-      yield* archiveTree(await load(), folder, commit, signal);
+      try {
+        yield* archiveTree(await load(), folder, commit, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw damaged(error);
+      }
     },
   };
 }
@@ -72,6 +81,12 @@ function translated(error: unknown): GitError {
   if (code === 'SmartHttpError' || code === 'EmptyServerResponseError')
     return new GitError('no-repository', 'the server does not answer as one of git', error);
   return new GitError('other', String(message ?? error).slice(0, 300), error);
+}
+
+/** What went wrong without the network: the repository is not what was fetched. */
+function damaged(error: unknown): GitError {
+  if (error instanceof GitError) return error;
+  return new GitError('other', `the stored commit cannot be read: ${String(error).slice(0, 300)}`, error);
 }
 
 async function findRef(
