@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type * as http from 'node:http';
+import type * as https from 'node:https';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import type { GitRemote } from './git.ts';
 import { GitError, gitError } from './git-error.ts';
@@ -13,6 +13,7 @@ const maxRedirects = 5;
 
 interface Connection {
   readonly remote: GitRemote;
+  readonly modules: { readonly http: typeof http; readonly https: typeof https };
   readonly agents: { readonly http: http.Agent; readonly https: https.Agent };
   readonly signal: AbortSignal;
   /** Where the server sent us, in place of the address that we were given. */
@@ -25,18 +26,20 @@ interface Connection {
  *
  * @param env the runner's own environment, for proxies and certificates.
  */
-export function gitHttp(
+export async function gitHttp(
   env: Readonly<Record<string, string | undefined>>,
   remote: GitRemote,
   signal: AbortSignal,
-): HttpClient & Disposable {
+): Promise<HttpClient & Disposable> {
+  // Loaded when they are needed: start-up should not pay for them.
+  const modules = { http: await import('node:http'), https: await import('node:https') };
   const file = env['GIT_SSL_CAINFO'] ?? env['SSL_CERT_FILE'];
   const options = { keepAlive: true, proxyEnv: env };
   const agents = {
-    http: new http.Agent(options),
-    https: new https.Agent({ ...options, ...(file === undefined ? {} : { ca: readFileSync(file) }) }),
+    http: new modules.http.Agent(options),
+    https: new modules.https.Agent({ ...options, ...(file === undefined ? {} : { ca: readFileSync(file) }) }),
   };
-  const connection: Connection = { remote, agents, signal, base: remote.url };
+  const connection: Connection = { remote, modules, agents, signal, base: remote.url };
   return {
     request: (request) => ask(connection, request),
     [Symbol.dispose]: () => {
@@ -73,13 +76,13 @@ function redirectedBase(url: string, rest: string, location: string | undefined)
 }
 
 async function send(
-  { remote, agents, signal }: Connection,
+  { remote, modules, agents, signal }: Connection,
   { url, method = 'GET', headers = {} }: GitHttpRequest,
   body: Uint8Array | undefined,
 ): Promise<GitHttpResponse> {
   const late = AbortSignal.timeout(remote.timeoutMs);
   const isSecure = url.startsWith('https:');
-  const request = (isSecure ? https : http).request(url, {
+  const request = (isSecure ? modules.https : modules.http).request(url, {
     method,
     headers: { ...headers, ...authorization(remote, url), 'accept-encoding': 'identity' },
     agent: isSecure ? agents.https : agents.http,

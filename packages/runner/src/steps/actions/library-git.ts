@@ -60,7 +60,7 @@ async function talk<T>(
   run: (http: library.HttpClient) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  using http = gitHttp(env, remote, signal);
+  using http = await gitHttp(env, remote, signal);
   try {
     return await run(http);
   } catch (error) {
