@@ -85,7 +85,7 @@ afterEach(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-describe.each(Object.entries(kinds))('by %s', (kind, make) => {
+describe.each(Object.entries(kinds))('by %s', (_, make) => {
   beforeEach(() => {
     makeGit = make;
     store = openStore();
