@@ -44,8 +44,8 @@ it('has commands in the guide that do what it says, as they stand there', async 
   expect(listed.length).toBeGreaterThan(4);
   for (const command of listed) {
     const [program, ...args] = command.split(/\s+/);
-    const { code, stderr } = await run(folder, args);
-    expect([command, program, code, stderr]).toEqual([command, 'forgejo-runner', 0, '']);
+    const { code, stdout, stderr } = await run(folder, args);
+    expect([command, program, code, stderr], stdout).toEqual([command, 'forgejo-runner', 0, '']);
   }
 });
 

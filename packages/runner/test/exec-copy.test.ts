@@ -1,6 +1,6 @@
 import { readdir, readFile, symlink } from 'node:fs/promises';
 import { openTempFolder } from '@forgejo-runner/testkit';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { execInFolder, gitIn } from './run-main.ts';
 
 const { exec, git, repository, workflow } = execInFolder();
@@ -57,6 +57,15 @@ it('copies a folder that is no checkout as it is', async () => {
   await repository().write({ '.gitignore': 'ignored', ignored: 'x', 'a/b': 'x' });
   await workflow('- run: ls -A | tr "\\n" "|"');
   expect((await exec()).stdout).toContain('.forgejo|.gitignore|a|ignored|');
+});
+
+it('does not copy the folders of jobs into themselves, for somebody who works in the home folder', async () => {
+  await repository().write({ 'home/cache/.keep': '', file: 'x' });
+  vi.stubEnv('TMPDIR', repository().join('home/cache'));
+  await workflow('- run: find . -type f | sort | tr "\\n" "|"', 'strategy: { matrix: { n: [1, 2] } }');
+  const { stdout, code } = await exec();
+  expect([code, stdout]).toEqual([0, expect.stringContaining('./.forgejo/workflows/w.yml|./file|')]);
+  expect(await readdir(repository().join('home/cache'))).toEqual(['.keep']);
 });
 
 it('takes a large payload, and refuses one that is no object', async () => {

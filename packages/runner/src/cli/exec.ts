@@ -127,6 +127,7 @@ async function runAll(
     configured: inputs.config.labels,
     ...imageLabel(options, context),
   });
+  const jobFolders = new Set<string>();
   await using actions = openLocalActions({ defaultUrl: options.defaultActionsUrl, env: io.env, log });
   await using backends = await openLocalBackends(
     {
@@ -161,7 +162,7 @@ async function runAll(
         graceMs: defaultGraceMs,
         hurry: io.hurry,
         runner: { name: hostname(), version: runnerVersion, debug: isDebug(options, inputs), envs: inputs.envs },
-        fillWorkspace: (place, signal) => copyDirectory(inputs.directory, options, place, signal),
+        fillWorkspace: (place, signal) => copyDirectory(inputs.directory, { ...options, jobFolders }, place, signal),
       },
     };
     const results = await runWorkflow(prepare(workflow), options.job, settings);
