@@ -2,13 +2,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { UserError } from '../src/user-error.ts';
+import { parseAction } from '../src/workflow/parse-action.ts';
 import { parseWorkflow } from '../src/workflow/parse-workflow.ts';
-import { strictCheckWorkflow } from '../src/workflow/strict-check.ts';
+import { strictCheckAction, strictCheckWorkflow } from '../src/workflow/strict-check.ts';
 import { quiet, type ScriptedProcess, scriptedBackend } from './fuzz/scripted-backend.ts';
 import { forbidden, secrets, wildMatchers, wildProcess } from './fuzz/wild-text.ts';
 import { soundValue } from './fuzz/wild-expression.ts';
-import { brokenWorkflow, soundWorkflow, wildWorkflow } from './fuzz/wild-workflow.ts';
-import { type StartedRun, startYaml } from './run-yaml.ts';
+import { brokenAction, brokenWorkflow, soundWorkflow, wildWorkflow } from './fuzz/wild-workflow.ts';
+import { jobOf, type StartedRun, startYaml } from './run-yaml.ts';
 
 const isNightly = process.env['FORGEJO_RUNNER_NIGHTLY'] !== undefined;
 /** The same cases in every run but the nightly one: somebody else's change does not fail for a case found by chance. */
@@ -31,6 +32,26 @@ it('checks and reads any edited workflow without a crash', { timeout: limitMs },
       expect(crashOf(() => parseWorkflow(text, 'w.yml'))).toBeUndefined();
     }),
     settings(1200),
+  );
+});
+
+it('checks and reads any edited action without a crash', { timeout: limitMs }, () => {
+  fc.assert(
+    fc.property(fc.oneof(brokenAction, fc.string({ unit: 'binary' })), (text) => {
+      expect(crashOf(() => strictCheckAction(text, 'action.yml'))).toBeUndefined();
+      expect(crashOf(() => parseAction(text, 'action.yml'))).toBeUndefined();
+    }),
+    settings(500),
+  );
+});
+
+it('runs any edited action to an end', { timeout: limitMs }, async () => {
+  const workflow = jobOf('- {uses: ./act, with: {who: "${{ secrets.TOKEN }}", text: x, base: y}}\n- uses: ./act');
+  await fc.assert(
+    fc.asyncProperty(brokenAction, async (text) => {
+      expect(await problemsOf(workflow, { files: { 'act/action.yml': text } })).toEqual([]);
+    }),
+    settings(100),
   );
 });
 

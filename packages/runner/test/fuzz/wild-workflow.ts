@@ -2,10 +2,16 @@ import { loadWorkflowCases } from '@forgejo-runner/testkit';
 import * as fc from 'fast-check';
 import { soundExpression, soundValue, wildExpression, wildValue } from './wild-expression.ts';
 
+const cases = loadWorkflowCases();
+
 /** The workflows of the test cases, for the label `here`. */
-const real: readonly string[] = loadWorkflowCases().map(({ files, workflow }) =>
+const workflows: readonly string[] = cases.map(({ files, workflow }) =>
   (files[workflow] ?? '').replaceAll('runs-on: test', 'runs-on: here'),
 );
+
+const actions: readonly string[] = Object.entries(cases[0]?.files ?? {})
+  .filter(([path]) => path.endsWith('/action.yml'))
+  .map(([, text]) => text);
 
 const fragment = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
@@ -97,14 +103,19 @@ function changed(text: string, { kind, where, length, inserted }: Edit): string 
   return lines.join('\n');
 }
 
-/** A workflow that somebody wrote, and somebody else edited in a hurry. */
-export const brokenWorkflow: fc.Arbitrary<string> = fc
-  .tuple(fc.constantFrom(...real), fc.array(change, { maxLength: 4 }))
-  .map(([text, edits]) => {
+function edited(texts: readonly string[]): fc.Arbitrary<string> {
+  return fc.tuple(fc.constantFrom(...texts), fc.array(change, { maxLength: 4 })).map(([text, edits]) => {
     let current = text;
     for (const edit of edits) current = edit(current);
     return current;
   });
+}
+
+/** A workflow that somebody wrote, and somebody else edited in a hurry. */
+export const brokenWorkflow: fc.Arbitrary<string> = edited(workflows);
+
+/** An action of the same making. */
+export const brokenAction: fc.Arbitrary<string> = edited(actions);
 
 /** The arbitraries of the values of a workflow: right shapes with wild content, or anything. */
 interface Values {
