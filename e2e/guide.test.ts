@@ -45,7 +45,9 @@ it('has commands in the guide that do what it says, as they stand there', async 
   for (const command of listed) {
     const [program, ...args] = command.split(/\s+/);
     const { code, stdout, stderr } = await run(folder, args);
-    expect([command, program, code, stderr], stdout).toEqual([command, 'forgejo-runner', 0, '']);
+    // With what it printed, so that a failure says why.
+    const right = { command, stdout, program: 'forgejo-runner', code: 0, stderr: '' };
+    expect({ command, stdout, program, code, stderr }).toEqual(right);
   }
 });
 
