@@ -9,7 +9,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const packages = {
   core: [],
   kit: ['core'],
-  testkit: ['core', 'kit'],
+  protocol: [],
+  testkit: ['core', 'kit', 'protocol'],
   runner: ['core', 'kit', 'protocol'],
   builder: ['core'],
 };
@@ -26,6 +27,8 @@ const rooms = [
   ['plan', 'environment'],
   ['steps', 'report', 'job'],
   ['config'],
+  ['forgejo'],
+  ['poll'],
   ['local', 'daemon'],
   ['cli', 'main.ts', 'index.ts'],
 ];

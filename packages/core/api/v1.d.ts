@@ -39,6 +39,11 @@ export interface Backend extends AsyncDisposable {
   readonly sweep: (request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
   /** Answers within five seconds, with `down` rather than a rejection where the platform is away. */
   readonly health: (ctx: CallContext) => Promise<BackendHealth>;
+  /**
+   * Endpoints that its environments hand out and that outlive them, such as an engine on this machine. The runner has
+   * its Docker driver sweep there at start-up.
+   */
+  readonly dockerEndpoints?: (ctx: CallContext) => Promise<readonly DockerEndpointDescriptor[]>;
   /** Takes up environments of an earlier process. Exists if and only if a label has the capability `recover`. */
   readonly recover?: (request: RecoverRequest, ctx: CallContext) => Promise<readonly ExecutionEnvironment[]>;
 }
@@ -177,6 +182,8 @@ export interface Container extends Target, AsyncDisposable {
   readonly id: string;
   /** What `job.container.network` says. A name for people, never a handle for the runner. */
   readonly network?: string;
+  /** What its inside looks like; absent where that is what the environment's `info` says. */
+  readonly info?: EnvironmentInfo;
   readonly state: (ctx: CallContext) => Promise<Liveness>;
   readonly remove: (ctx: CallContext) => Promise<RemoveReport>;
 }
@@ -198,7 +205,10 @@ export interface ServiceContainer extends AsyncDisposable {
   readonly logs?: (sink: OutputSink, ctx: CallContext) => Promise<void>;
   readonly remove: (ctx: CallContext) => Promise<RemoveReport>;
 }
-/** The container of one step. */
+/**
+ * The container of one step. It finds the workspace, temp and runner folders of the target under the same paths, and
+ * the services under the same names.
+ */
 export interface StepContainer extends AsyncDisposable {
   readonly id: string;
   /** Runs the entrypoint to its end. Called once. */
@@ -229,6 +239,7 @@ export interface TypedBackend<L> extends AsyncDisposable {
   ) => Promise<ExecutionEnvironment>;
   readonly sweep: Backend['sweep'];
   readonly health: Backend['health'];
+  readonly dockerEndpoints?: Backend['dockerEndpoints'];
   readonly recover?: Backend['recover'];
 }
 /** What {@link defineBackend} makes a factory from. `C` is its configuration, `L` the options of one label. */
@@ -260,6 +271,51 @@ export interface BackendDefinition<C, L> {
  * @throws BackendError `config` when another package registered this id already.
  */
 export declare function defineBackend<C, L>(definition: BackendDefinition<C, L>): BackendFactory;
+
+// docker-driver.d.ts
+
+/** What a job's containers at a delegated endpoint are made for. */
+export interface DelegationRequest {
+  readonly endpoint: DockerEndpointDescriptor;
+  /** The environment that handed the endpoint out. Its name, owner and expiry go onto every object made there. */
+  readonly environment: EnvironmentRequest;
+  /** The machine behind that environment: containers find its workspace, temp and runner folders at the same paths. */
+  readonly info: EnvironmentInfo;
+}
+/**
+ * The containers of one job at an endpoint that its environment handed out. The methods mean what those of
+ * {@link ExecutionEnvironment} mean; all of them exist.
+ */
+export interface DelegatedContainers extends AsyncDisposable {
+  readonly createJobContainer: (spec: JobContainerSpec, ctx: CallContext) => Promise<Container>;
+  readonly createServiceContainer: (spec: ServiceContainerSpec, ctx: CallContext) => Promise<ServiceContainer>;
+  readonly createStepContainer: (spec: StepContainerSpec, ctx: CallContext) => Promise<StepContainer>;
+  readonly buildImage: (
+    request: BuildRequest,
+    ctx: CallContext,
+  ) => Promise<{
+    readonly image: string;
+  }>;
+  /** Removes every container, network, volume and image made for the job. Idempotent; what stays is reported. */
+  readonly remove: (ctx: CallContext) => Promise<RemoveReport>;
+}
+/**
+ * Makes containers for environments whose capability is `via: 'docker-endpoint'`. There is at most one in a runner; the
+ * package that has it registers it at import in {@link dockerDrivers}.
+ */
+export interface DockerDriver {
+  readonly api: 1;
+  /** The fields of a container's specification that it honours. A job that uses another one is refused. */
+  readonly fields: readonly ContainerField[];
+  /**
+   * Connects to the endpoint of one environment. Nothing is made there yet.
+   *
+   * @throws BackendError `unavailable` when it does not answer, `unsupported` when it is too old.
+   */
+  readonly open: (request: DelegationRequest, ctx: CallContext) => Promise<DelegatedContainers>;
+  /** Removes what earlier processes of this runner left at an endpoint that outlives environments. */
+  readonly sweep: (endpoint: DockerEndpointDescriptor, request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
+}
 
 // docker-endpoint.d.ts
 
@@ -566,12 +622,13 @@ export interface CopyOutRequest {
 // export { defaultStop, type ExecHandle, type ExecIo, type ExecRequest, type ExecResult, type Signal, type StopStage, } from './exec.ts';
 // export type { CopyInRequest, CopyOutRequest } from './files.ts';
 // export type { BuildRequest, Container, ServiceContainer, StepContainer } from './containers.ts';
+// export type { DelegatedContainers, DelegationRequest, DockerDriver } from './docker-driver.ts';
 // export type { DockerEndpointDescriptor } from './docker-endpoint.ts';
 // export type { ContainerSpec, Healthcheck, JobContainerSpec, JobPlan, Mount, Port, RegistryCredentials, ServiceContainerSpec, StepContainerSpec, } from './plan.ts';
 // export { formatLabel, type LabelConfiguration, type LabelPlace, parseLabel, type ResolvedLabel, } from './label.ts';
 // export type { Owner, RecoverRequest, RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
 // export { BackendError, type BackendErrorCode, type BackendErrorInit, isBackendError } from './errors.ts';
-// export { attributeRegistrationsTo, type FactoryRegistry, factories, type Origin, type Registration, } from './registry.ts';
+// export { attributeRegistrationsTo, type FactoryRegistry, factories, type Origin, type Registration, type DockerDriverRegistration, type DockerDriverRegistry, dockerDrivers, } from './registry.ts';
 // export type { Env, Str } from './open-union.ts';
 // export type { JsonSchemaOptions, SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.ts';
 
@@ -779,8 +836,26 @@ export interface FactoryRegistry {
   /** In the order of registration. */
   readonly list: () => readonly Registration[];
 }
+/** A Docker driver and where it came from, as far as that is known. */
+export interface DockerDriverRegistration {
+  readonly driver: DockerDriver;
+  readonly package?: string;
+  readonly version?: string;
+}
+/** The Docker driver of a process: none, or one. */
+export interface DockerDriverRegistry {
+  /**
+   * Sets the driver. Setting the same object again does nothing.
+   *
+   * @throws BackendError `config` when another one is there; the message names both packages.
+   */
+  readonly register: (driver: DockerDriver, origin?: Origin) => void;
+  readonly get: () => DockerDriverRegistration | undefined;
+}
 /** The registry of this process, shared by all copies of this package of the same major version. */
 export declare const factories: FactoryRegistry;
+/** The Docker driver of this process, shared like {@link factories}. */
+export declare const dockerDrivers: DockerDriverRegistry;
 /**
  * Says which package is being imported, so that what registers until the next call is put down to it. Generated
  * entries call it around each import; `undefined` ends it.

@@ -1,4 +1,5 @@
 import type { CallContext } from './call-context.ts';
+import type { DockerEndpointDescriptor } from './docker-endpoint.ts';
 import type { EnvironmentRequest, ExecutionEnvironment } from './environment.ts';
 import type { LabelConfiguration, ResolvedLabel } from './label.ts';
 import type { RecoverRequest, SweepReport, SweepRequest } from './ownership.ts';
@@ -37,6 +38,11 @@ export interface Backend extends AsyncDisposable {
   readonly sweep: (request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
   /** Answers within five seconds, with `down` rather than a rejection where the platform is away. */
   readonly health: (ctx: CallContext) => Promise<BackendHealth>;
+  /**
+   * Endpoints that its environments hand out and that outlive them, such as an engine on this machine. The runner has
+   * its Docker driver sweep there at start-up.
+   */
+  readonly dockerEndpoints?: (ctx: CallContext) => Promise<readonly DockerEndpointDescriptor[]>;
   /** Takes up environments of an earlier process. Exists if and only if a label has the capability `recover`. */
   readonly recover?: (request: RecoverRequest, ctx: CallContext) => Promise<readonly ExecutionEnvironment[]>;
 }

@@ -1,5 +1,5 @@
 import type { CallContext, OutputSink } from './call-context.ts';
-import type { Liveness } from './environment.ts';
+import type { EnvironmentInfo, Liveness } from './environment.ts';
 import type { ExecHandle, ExecIo } from './exec.ts';
 import type { Env } from './open-union.ts';
 import type { RemoveReport } from './ownership.ts';
@@ -10,6 +10,8 @@ export interface Container extends Target, AsyncDisposable {
   readonly id: string;
   /** What `job.container.network` says. A name for people, never a handle for the runner. */
   readonly network?: string;
+  /** What its inside looks like; absent where that is what the environment's `info` says. */
+  readonly info?: EnvironmentInfo;
   readonly state: (ctx: CallContext) => Promise<Liveness>;
   readonly remove: (ctx: CallContext) => Promise<RemoveReport>;
 }
@@ -33,7 +35,10 @@ export interface ServiceContainer extends AsyncDisposable {
   readonly remove: (ctx: CallContext) => Promise<RemoveReport>;
 }
 
-/** The container of one step. */
+/**
+ * The container of one step. It finds the workspace, temp and runner folders of the target under the same paths, and
+ * the services under the same names.
+ */
 export interface StepContainer extends AsyncDisposable {
   readonly id: string;
   /** Runs the entrypoint to its end. Called once. */

@@ -18,6 +18,7 @@ export interface TypedBackend<L> extends AsyncDisposable {
   ) => Promise<ExecutionEnvironment>;
   readonly sweep: Backend['sweep'];
   readonly health: Backend['health'];
+  readonly dockerEndpoints?: Backend['dockerEndpoints'];
   readonly recover?: Backend['recover'];
 }
 
@@ -83,6 +84,7 @@ function untyped<C, L>(definition: BackendDefinition<C, L>, typed: TypedBackend<
     createEnvironment: (request, ctx) => typed.createEnvironment({ ...request, options: request.label.data as L }, ctx),
     sweep: (request, ctx) => typed.sweep(request, ctx),
     health: (ctx) => typed.health(ctx),
+    ...(typed.dockerEndpoints === undefined ? {} : { dockerEndpoints: typed.dockerEndpoints }),
     ...(typed.recover === undefined ? {} : { recover: typed.recover }),
     [Symbol.asyncDispose]: () => typed[Symbol.asyncDispose](),
   };

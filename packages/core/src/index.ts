@@ -26,6 +26,7 @@ export {
 } from './exec.ts';
 export type { CopyInRequest, CopyOutRequest } from './files.ts';
 export type { BuildRequest, Container, ServiceContainer, StepContainer } from './containers.ts';
+export type { DelegatedContainers, DelegationRequest, DockerDriver } from './docker-driver.ts';
 export type { DockerEndpointDescriptor } from './docker-endpoint.ts';
 export type {
   ContainerSpec,
@@ -53,6 +54,9 @@ export {
   factories,
   type Origin,
   type Registration,
+  type DockerDriverRegistration,
+  type DockerDriverRegistry,
+  dockerDrivers,
 } from './registry.ts';
 export type { Env, Str } from './open-union.ts';
 export type { JsonSchemaOptions, SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.ts';

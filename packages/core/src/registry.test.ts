@@ -1,9 +1,10 @@
 import { afterEach, expect, it } from 'vitest';
+import type { DockerDriver } from './docker-driver.ts';
 import { BackendError, isBackendError } from './errors.ts';
 import type { BackendFactory } from './factory.ts';
 import * as registry from './registry.ts';
 
-const { attributeRegistrationsTo, factories } = registry;
+const { attributeRegistrationsTo, dockerDrivers, factories } = registry;
 let made = 0;
 
 function factoryOf(id: string): BackendFactory {
@@ -102,4 +103,22 @@ it('is shared by two copies of this package in one process', async () => {
 it('lives under a key that names the major version', () => {
   factories.list();
   expect(Object.getOwnPropertySymbols(globalThis)).toContain(Symbol.for('forgejo-runner.registry.v1'));
+});
+
+function driver(): DockerDriver {
+  const never = (): Promise<never> => Promise.reject(new BackendError('internal', 'not to be opened'));
+  return { api: 1, fields: ['env'], open: never, sweep: never };
+}
+
+it('keeps one Docker driver, and names both packages when a second one comes', () => {
+  expect(dockerDrivers.get()).toBeUndefined();
+  const first = driver();
+  dockerDrivers.register(first);
+  attributeRegistrationsTo({ package: '@acme/one', version: '1.0.0' });
+  dockerDrivers.register(first);
+  expect(dockerDrivers.get()).toEqual({ driver: first, package: '@acme/one', version: '1.0.0' });
+  const error = failure(() => dockerDrivers.register(driver(), { package: '@acme/two', version: '2.0.0' }));
+  expect(error?.code).toBe('config');
+  expect(error?.message).toMatch(/@acme\/one@1\.0\.0 and by @acme\/two@2\.0\.0/);
+  expect(dockerDrivers.get()?.driver).toBe(first);
 });

@@ -1,4 +1,5 @@
 import type { BackendId } from './backend.ts';
+import type { DockerDriver } from './docker-driver.ts';
 import { BackendError } from './errors.ts';
 import type { BackendFactory } from './factory.ts';
 
@@ -28,8 +29,28 @@ export interface FactoryRegistry {
   readonly list: () => readonly Registration[];
 }
 
+/** A Docker driver and where it came from, as far as that is known. */
+export interface DockerDriverRegistration {
+  readonly driver: DockerDriver;
+  readonly package?: string;
+  readonly version?: string;
+}
+
+/** The Docker driver of a process: none, or one. */
+export interface DockerDriverRegistry {
+  /**
+   * Sets the driver. Setting the same object again does nothing.
+   *
+   * @throws BackendError `config` when another one is there; the message names both packages.
+   */
+  readonly register: (driver: DockerDriver, origin?: Origin) => void;
+  readonly get: () => DockerDriverRegistration | undefined;
+}
+
 interface ProcessWide {
   readonly registrations: Map<BackendId, Registration>;
+  /** Absent where a copy of 1.0 made the object. */
+  docker?: DockerDriverRegistration;
   importing: Origin | undefined;
 }
 
@@ -43,7 +64,7 @@ function processWide(): ProcessWide {
   return holder[key];
 }
 
-function nameOf(registration: Registration): string {
+function nameOf(registration: Omit<Registration, 'factory'>): string {
   if (registration.package === undefined) return 'a package without attribution';
   return `${registration.package}@${registration.version ?? 'unknown'}`;
 }
@@ -72,6 +93,28 @@ export const factories: FactoryRegistry = {
   register,
   get: (id) => processWide().registrations.get(id),
   list: () => [...processWide().registrations.values()],
+};
+
+function registerDriver(driver: DockerDriver, origin?: Origin): void {
+  const all = processWide();
+  const from = origin ?? all.importing;
+  const added: DockerDriverRegistration = from === undefined ? { driver } : { driver, ...from };
+  const present = all.docker;
+  if (present === undefined || (present.driver === driver && present.package === undefined)) {
+    all.docker = added;
+  } else if (present.driver !== driver) {
+    throw new BackendError(
+      'config',
+      `a Docker driver is provided by ${nameOf(present)} and by ${nameOf(added)}: keep one of them`,
+      { hint: 'build the runner with --without for the one that you do not need' },
+    );
+  }
+}
+
+/** The Docker driver of this process, shared like {@link factories}. */
+export const dockerDrivers: DockerDriverRegistry = {
+  register: registerDriver,
+  get: () => processWide().docker,
 };
 
 /**

@@ -1,0 +1,1 @@
+export type { DockerEndpoint, EngineFacts } from './driver/endpoint.ts';
