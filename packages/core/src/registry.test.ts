@@ -105,8 +105,11 @@ it('lives under a key that names the major version', () => {
   expect(Object.getOwnPropertySymbols(globalThis)).toContain(Symbol.for('forgejo-runner.registry.v1'));
 });
 
+function never(): Promise<never> {
+  return Promise.reject(new BackendError('internal', 'not to be opened'));
+}
+
 function driver(): DockerDriver {
-  const never = (): Promise<never> => Promise.reject(new BackendError('internal', 'not to be opened'));
   return { api: 1, fields: ['env'], open: never, sweep: never };
 }
 
