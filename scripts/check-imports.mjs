@@ -24,6 +24,8 @@ const rooms = [
   ['task'],
   // The strict check knows contexts and the order of jobs, which the model below does not.
   ['contexts', 'graph', 'workflow/strict-check.ts', 'workflow/check-expressions.ts'],
+  // Reads the matrix of a task, which the type above need not know.
+  ['task/decode-task.ts'],
   ['plan', 'environment'],
   ['steps', 'report', 'job'],
   ['config'],

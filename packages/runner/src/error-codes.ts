@@ -19,6 +19,13 @@ const table = {
   FRR601: 'a step cannot run',
   FRR602: 'an action cannot be used',
   FRR603: 'a command file is malformed',
+  FRR701: 'the instance cannot be reached',
+  FRR702: 'the instance refuses this runner',
+  FRR703: 'the address does not lead to Forgejo Actions',
+  FRR704: 'an answer of the instance cannot be used',
+  FRR705: 'the instance failed',
+  FRR706: 'the instance is too old for this',
+  FRR707: 'a task of the instance cannot be used',
 };
 
 /** A code of {@link errorCodes}. */
