@@ -1,4 +1,4 @@
-import { cp } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
 import { fixture, openWorkplace, runBuilt, withFixtureRunner } from './run-builder.ts';
@@ -70,3 +70,59 @@ it('warns of the same package when it changed its shape, rather than guess', asy
   expect(stderr).toContain('FRB502 dockerode@5.0.1 lib/session.js:2 reads proto/auth.proto next to itself');
   expect(code).toBe(0);
 });
+
+it('leaves out what our Docker backend does not use of dockerode, and says so when it is called', async () => {
+  await using workplace = await openWorkplace();
+  await using backend = await ofOurs(await withDockerode());
+  const output = workplace.project.join('runner.mjs');
+  const flags = [...withFixtureRunner, '--with', backend.path, '--output', output, '--strict'];
+  const { code, stderr } = await workplace.build(...flags);
+  expect(stderr).not.toContain('FRB');
+  expect(code).toBe(0);
+  expect(await readFile(output, 'utf8')).not.toContain('read from disk');
+  const { stdout } = await runBuilt(output, 'create', 'good');
+  expect(stdout).toContain('dockerode/lib/session.js: this runner was built without BuildKit sessions');
+  expect(stdout).toContain('dockerode/lib/buildkit.js: this runner was built without progress of BuildKit');
+  expect(stdout).toContain('docker-modem/lib/ssh.js: this runner was built without ssh endpoints');
+});
+
+it('leaves nothing of dockerode out when another backend uses it as well', async () => {
+  await using workplace = await openWorkplace();
+  await using ours = await ofOurs(await withDockerode());
+  await using other = await withDockerode();
+  await other.write({
+    'index.js': (await readFile(other.join('index.js'), 'utf8')).replace("id: 'good'", "id: 'other'"),
+    'package.json': (await readFile(other.join('package.json'), 'utf8'))
+      .replace('@acme/backend-good', '@acme/backend-other')
+      .replace('"good"', '"other"'),
+  });
+  const output = workplace.project.join('runner.mjs');
+  const flags = [...withFixtureRunner, '--with', ours.path, '--with', other.path, '--output', output];
+  expect((await workplace.build(...flags)).code).toBe(0);
+  expect((await runBuilt(output, 'create', 'other')).stdout).toContain('service Auth { ');
+});
+
+/** The same backend by the name of ours, and as it uses dockerode: by its main module. */
+async function ofOurs(folder: TempFolder): Promise<TempFolder> {
+  const description = await readFile(folder.join('package.json'), 'utf8');
+  const index = await readFile(folder.join('index.js'), 'utf8');
+  await folder.write({
+    'package.json': description.replace('@acme/backend-good', '@forgejo-runner/backend-docker'),
+    'index.js': index
+      .replace(/import \{ open \}.*\n.*\n/, "import { open, decode, ssh } from 'dockerode';\n")
+      .replace(
+        '[open(), decode()]',
+        '[open, decode, ssh].map((part) => { try { return part(); } catch (error) { return error.message; } })',
+      ),
+    'node_modules/dockerode/package.json': '{"name":"dockerode","version":"5.0.1","main":"lib/docker.js"}',
+    'node_modules/dockerode/lib/docker.js': `exports.open = require('./session');
+exports.decode = () => require('./buildkit').followProgress();
+exports.ssh = require('docker-modem').ssh;\n`,
+    'node_modules/docker-modem/package.json': '{"name":"docker-modem","version":"5.0.7","main":"lib/modem.js"}',
+    'node_modules/docker-modem/lib/modem.js': `exports.ssh = require('./ssh');\n`,
+    'node_modules/docker-modem/lib/ssh.js': `const Client = require('ssh2').Client; module.exports = () => new Client();\n`,
+    'node_modules/ssh2/package.json': '{"name":"ssh2","version":"1.17.0"}',
+    'node_modules/ssh2/index.js': 'exports.Client = class {};\n',
+  });
+  return folder;
+}

@@ -56,10 +56,32 @@ export class NeedsModules extends Error {
  * @throws NeedsModules for the format `cjs`, when it has to be `esm`.
  */
 export async function bundle(request: BundleRequest, store: Store): Promise<Bundle> {
-  const { workDir, resolution, manifest, format } = request;
+  const { workDir, format } = request;
+  const lean = await runOnce(request, remedies());
+  const isWhole = lean.cures.wantWhole().size > 0;
+  const { result, ...findings } = isWhole ? await runOnce(request, remedies(isWhole)) : lean;
+  if (format === 'cjs' && result.warnings.some((warning) => warning.id === 'empty-import-meta'))
+    throw new NeedsModules();
+  const inputs = Object.keys(result.metafile.inputs);
+  requireOneCore(inputs);
+  const absolute = inputs.map((input) => path.resolve(workDir, input));
+  const warnings = await judge(request, result.warnings, absolute, findings, store);
+  const code = result.outputFiles[0]?.text ?? '';
+  return {
+    code: withStableNames(code, inputs),
+    format,
+    inputs: absolute,
+    warnings,
+    stubbed: [...findings.addons.stubbed()],
+  };
+}
+
+type Result = BuildResult<{ metafile: true; write: false }>;
+
+async function runOnce(request: BundleRequest, cures: Remedies): Promise<Findings & { readonly result: Result }> {
+  const { workDir, resolution, manifest } = request;
   const core = oneCore(resolution, workDir);
   const addons = nativeAddons(manifest.stubNative);
-  const cures = remedies();
   const plugins = [
     core.plugin,
     addons.plugin,
@@ -67,18 +89,8 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
     sourceOfPackages(resolution.folders),
     ...keepBackends(resolution),
   ];
-  const result = await runEsbuild(request, plugins);
-  if (format === 'cjs' && result.warnings.some((warning) => warning.id === 'empty-import-meta'))
-    throw new NeedsModules();
-  const inputs = Object.keys(result.metafile.inputs);
-  requireOneCore(inputs);
-  const absolute = inputs.map((input) => path.resolve(workDir, input));
-  const warnings = await judge(request, result.warnings, absolute, { core, addons, cures }, store);
-  const code = result.outputFiles[0]?.text ?? '';
-  return { code: withStableNames(code, inputs), format, inputs: absolute, warnings, stubbed: [...addons.stubbed()] };
+  return { result: await runEsbuild(request, plugins), core, addons, cures };
 }
-
-type Result = BuildResult<{ metafile: true; write: false }>;
 
 async function runEsbuild(request: BundleRequest, plugins: Plugin[]): Promise<Result> {
   const { workDir, format } = request;
