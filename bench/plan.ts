@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { evaluateTree } from '../packages/runner/src/expressions/interpolate.ts';
 import { fromJsonValue, type ValueMap } from '../packages/runner/src/expressions/values.ts';
 import { expandMatrix } from '../packages/runner/src/graph/expand-matrix.ts';
+import { noOptions } from '../packages/runner/src/plan/option-fields.ts';
 import { jobScope, planJob } from '../packages/runner/src/plan/plan-job.ts';
 import type { LabelLookup, ServedLabel } from '../packages/runner/src/plan/planned-job.ts';
 import type { Task } from '../packages/runner/src/task/task.ts';
@@ -16,6 +17,7 @@ import { strictCheckWorkflow } from '../packages/runner/src/workflow/strict-chec
 import { callContext, referenceBackend } from '../packages/testkit/src/index.ts';
 
 const rounds = 15;
+const policy = { defaults: noOptions, granted: [], privileged: false, validVolumes: [], forcePull: false };
 
 const steps = Array.from(
   { length: 500 },
@@ -82,7 +84,7 @@ async function planAll(workflow: ReturnType<typeof parseWorkflow>): Promise<void
   };
   const { matrix } = job.strategy ?? {};
   for (const combination of expandMatrix(matrix && (await evaluateTree(matrix, jobScope(task))))) {
-    const planned = await planJob({ ...task, matrix: combination }, { labels, maxTimeoutMs: 3_600_000 });
+    const planned = await planJob({ ...task, matrix: combination }, { labels, policy, maxTimeoutMs: 3_600_000 });
     if (planned.kind !== 'run') throw new Error('expected a job that runs');
   }
 }

@@ -24,6 +24,7 @@ it('needs no code for the labels that the reference shows', () => {
   expect(names).toEqual([
     ['debian', 'arm', 'shell'],
     ['freebsd-15', 'shell'],
+    ['debian', 'rootless'],
     ['shell', 'debian'],
   ]);
 });

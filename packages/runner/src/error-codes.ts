@@ -16,6 +16,7 @@ const table = {
   FRR502: 'the backend of the label lacks what the job needs',
   FRR503: 'the job is planned wrongly',
   FRR504: 'a workflow cannot be called',
+  FRR505: 'the administrator of the runner does not allow what the job asks for',
   FRR601: 'a step cannot run',
   FRR602: 'an action cannot be used',
   FRR603: 'a command file is malformed',

@@ -1,4 +1,4 @@
-import { factories, type FactoryRegistry } from '@forgejo-runner/core';
+import { dockerDrivers, factories, type FactoryRegistry } from '@forgejo-runner/core';
 import { CommanderError } from 'commander';
 import type { BuildInfo } from './build-info.ts';
 import { exitCodes } from './cli/exit-codes.ts';
@@ -20,7 +20,8 @@ export interface MainOptions {
  */
 export async function main(args: readonly string[], io: Io, options: MainOptions = {}): Promise<number> {
   let exitCode: number = exitCodes.success;
-  const context = { io, factories, ...options };
+  const driver = dockerDrivers.get()?.driver;
+  const context = { io, factories, ...(driver === undefined ? {} : { dockerDriver: driver }), ...options };
   const program = makeProgram(context, (code) => {
     exitCode = code;
   });

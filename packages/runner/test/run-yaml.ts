@@ -1,4 +1,4 @@
-import type { Backend, Logger } from '@forgejo-runner/core';
+import type { Backend, DockerDriver, Logger } from '@forgejo-runner/core';
 import { callContext, type ReferenceBackend, referenceBackend } from '@forgejo-runner/testkit';
 import type { ActionsRuntime } from '../src/environment/runner-facts.ts';
 import { writeFiles } from '../src/environment/target-files.ts';
@@ -8,7 +8,9 @@ import type { WorkflowSources } from '../src/graph/called-workflow.ts';
 import { type RunSettings, runWorkflow } from '../src/local/run-workflow.ts';
 import type { Annotation } from '../src/log/annotations.ts';
 import { Masker } from '../src/log/masker.ts';
+import type { ContainerPolicy } from '../src/plan/admin-policy.ts';
 import type { ActionSource } from '../src/plan/job-actions.ts';
+import { noOptions } from '../src/plan/option-fields.ts';
 import type { ServedLabel } from '../src/plan/planned-job.ts';
 import type { JobResult, LogSection, StepChange } from '../src/report/job-report.ts';
 import type { NeededJob } from '../src/task/task.ts';
@@ -36,7 +38,18 @@ export interface RunYamlOptions {
   readonly workflows?: WorkflowSources;
   readonly fillWorkspace?: JobRuntime['fillWorkspace'];
   readonly actions?: ActionSource;
+  readonly policy?: ContainerPolicy;
+  readonly driver?: DockerDriver;
 }
+
+/** An administrator who lets jobs mount everything, and wants nothing. */
+export const openPolicy: ContainerPolicy = {
+  defaults: noOptions,
+  granted: [],
+  privileged: false,
+  validVolumes: ['**'],
+  forcePull: false,
+};
 
 /** A job as its report saw it, up to now. */
 export class SeenJob {
@@ -103,6 +116,7 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
     vars: new Map(Object.entries(options.vars ?? {})),
     labels: { get: (name) => (name === 'here' ? label : undefined), names: () => ['here'] },
     maxTimeoutMs: 3_600_000,
+    policy: options.policy ?? openPolicy,
     ...(options.actions === undefined ? {} : { actions: options.actions }),
     maxJobs: options.maxJobs ?? 4,
     isDryRun: options.isDryRun ?? false,
@@ -121,6 +135,7 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
     },
     runtime: {
       owner: { runner: 'runner', boot: 'boot' },
+      ...(options.driver === undefined ? {} : { driver: options.driver }),
       log: ctx.log,
       masker,
       graceMs: options.graceMs ?? 30_000,

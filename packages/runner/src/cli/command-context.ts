@@ -1,4 +1,4 @@
-import type { FactoryRegistry } from '@forgejo-runner/core';
+import type { DockerDriver, FactoryRegistry } from '@forgejo-runner/core';
 import type { BuildInfo } from '../build-info.ts';
 import type { Io } from '../io.ts';
 
@@ -7,6 +7,8 @@ export interface CommandContext {
   readonly io: Io;
   /** The backends that were imported before the runner started. */
   readonly factories: FactoryRegistry;
+  /** Makes containers at the engines that backends hand out; absent where no package brought one. */
+  readonly dockerDriver?: DockerDriver;
   /** Absent where the runner was put together without the builder. */
   readonly buildInfo?: BuildInfo;
 }

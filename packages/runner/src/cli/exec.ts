@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { readEnvFile } from '../config/env-file.ts';
 import { loadConfig } from '../config/load.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
+import { readContainerPolicy } from '../daemon/container-policy.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
 import type { WorkflowSources } from '../graph/called-workflow.ts';
 import { defaultGraceMs } from '../job/job-limits.ts';
@@ -30,7 +31,7 @@ import { runnerVersion } from '../runner-version.ts';
 import type { ActionStore } from '../steps/actions/action-store.ts';
 import type { Job, Workflow } from '../workflow/model.ts';
 import type { CommandContext } from './command-context.ts';
-import { ineffectiveFlags } from './docker-flags.ts';
+import { ineffectiveFlags, withDockerFlags } from './docker-flags.ts';
 import type { ExecOptions } from './exec-options.ts';
 import { exitCodes } from './exit-codes.ts';
 import { listWorkflows } from './list-workflows.ts';
@@ -93,7 +94,8 @@ async function readInputs(
   { io }: CommandContext,
   { directory, event }: Pick<ExecInputs, 'directory' | 'event'>,
 ): Promise<ExecInputs> {
-  const config = await loadConfig(options.config === undefined ? undefined : resolve(io.cwd, options.config));
+  const written = await loadConfig(options.config === undefined ? undefined : resolve(io.cwd, options.config));
+  const config = withDockerFlags(written, options);
   const repository = await readRepositoryContext(directory, options.forgejoInstance, io.signal);
   const payload =
     options.eventPath === undefined
@@ -127,6 +129,9 @@ async function runAll(
     configured: inputs.config.labels,
     ...imageLabel(options, context),
   });
+  const { policy, warnings } = readContainerPolicy(inputs.config);
+  for (const warning of warnings) log.warn(warning);
+  const driver = context.dockerDriver === undefined ? {} : { driver: context.dockerDriver };
   const jobFolders = new Set<string>();
   await using actions = openLocalActions({ defaultUrl: options.defaultActionsUrl, env: io.env, log });
   await using backends = await openLocalBackends(
@@ -134,6 +139,7 @@ async function runAll(
       labels,
       config: inputs.config,
       factories: context.factories,
+      ...driver,
       log,
       env: io.env,
       addMask: (secret) => masker.add(secret),
@@ -150,6 +156,7 @@ async function runAll(
       labels: lookUpLabels(backends.opened.labels, labels.fallback),
       maxTimeoutMs: inputs.config.runner.timeoutMs,
       maxJobs: availableParallelism(),
+      policy,
       isDryRun: options.dryRun,
       actions: actions.source,
       signal: io.signal,
@@ -157,6 +164,7 @@ async function runAll(
       openReport: (job) => printer.job(job.id, job.name),
       runtime: {
         owner: backends.owner,
+        ...driver,
         log,
         masker,
         graceMs: defaultGraceMs,

@@ -17,8 +17,8 @@ error with its line and column and, where one is near, the key that was probably
 - A **duration** is written as \`3h\`, \`1m30s\`, \`100ms\` or \`0\`.
 - A switch is \`true\` or \`false\`; \`yes\`, \`no\`, \`on\` and \`off\` are read as well.
 - Where a text is expected it is the text in the file that counts: \`1.10\` stays \`1.10\`.
-- \`exec\` heeds \`runner.envs\`, \`runner.env_file\`, \`runner.timeout\`, \`runner.labels\`, \`host\`, \`plugins\` and \`backend\`; the others are for runners
-  that are connected to an instance, which this version does not do yet.
+- \`exec\` heeds \`runner.envs\`, \`runner.env_file\`, \`runner.timeout\`, \`runner.labels\`, \`container\`, \`host\`, \`plugins\` and \`backend\`; the others
+  are for runners that are connected to an instance, which this version does not do yet.
 - A relative path starts at the folder in which the runner was started.
 `;
 
@@ -28,9 +28,37 @@ const backends = `
 \`backend.<id>\` is validated by the backend itself and only when a label uses it; its documentation lists the keys. A section for
 a backend that this runner does not have is an error.
 
+\`factory\` in a section makes another backend of a kind that this runner has, with settings, resources and a name of its own:
+
+\`\`\`yaml
+runner:
+  labels: ["debian:docker://debian", "arm:docker-arm://debian", "rootless:podman://debian"]
+backend:
+  docker-arm: { factory: docker, endpoint: "tcp://arm.example:2376" }
+  podman: { factory: docker, endpoint: "unix:///run/podman/podman.sock" }
+\`\`\`
+
 \`plugins.<name>\` makes a backend called \`<name>\` from the backend \`grpc\`.
 
-These older keys count for a backend where its own section lacks the key:
+## Limits for containers
+
+\`container.options\`, \`container.privileged\`, \`container.valid_volumes\` and \`container.force_pull\` hold for every container of every job,
+whichever backend makes it, also for those of Docker actions. What a job asks for beyond them is refused before anything starts;
+[compatibility.md](../compatibility.md#options-of-containers) has every option.
+
+- A pattern of \`container.valid_volumes\` fits the whole source of a mount: \`cache-*\`, \`/srv/data\`, \`/srv/**\`. As in the Go runner \`*\` goes over slashes
+  as well; \`**\` alone allows everything. \`..\`, double slashes and a slash at the end are resolved before the comparison; in paths of
+  Windows neither case nor the direction of slashes counts. Symlinks are not: what a path leads to on its machine is for whoever
+  can write there, so allow no folder that jobs or strangers can put symlinks into.
+- A volume without a name is always allowed: it is made for its container and goes with it.
+- \`exec\` allows every volume, as the Go runner does: who calls it could read those files anyway.
+- A job that may mount the socket of an engine is as powerful as root on the machine of that engine.
+- The secrets \`DOCKER_USERNAME\` and \`DOCKER_PASSWORD\` are secrets like any other. The Go runner sends them to every registry that a job
+  names; this one sends nobody's credentials anywhere but those that \`credentials\` of a container names for its own registry.
+
+## Older keys
+
+These keys of the Go runner count for a backend where its own section lacks the key; for \`docker\` also where \`factory\` says so:
 
 | older key | stands for |
 |---|---|
@@ -43,7 +71,7 @@ it('is documented key by key', async () => {
   );
   const tables = [...sections].map(([name, listed]) => `\n## ${name}\n\n${table(listed)}`);
   const older = legacyKeys.map(
-    ({ path, backend, key }) => `| \`${path.join('.')}\` | \`backend.${backend}.${key}\` |\n`,
+    ({ path, factory, key }) => `| \`${path.join('.')}\` | \`backend.${factory}.${key}\` |\n`,
   );
   await expect(introduction + tables.join('') + backends + older.join('')).toMatchFileSnapshot(page);
 });

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parseDuration } from './duration.ts';
+import { parseDuration } from '../plan/duration.ts';
 
 /** What the documentation, the example and the messages say about one setting. */
 export interface Setting {

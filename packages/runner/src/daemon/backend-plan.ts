@@ -47,21 +47,37 @@ export function planBackends(input: BackendPlanInput): {
 function planBackend(id: string, label: Place | undefined, input: BackendPlanInput): BackendPlan | undefined {
   const { config, factories } = input;
   const plugin = config.plugins.get(id);
-  const registration = factories.get(plugin === undefined ? id : pluginFactory);
+  const { factory, section: own } = splitSection(id, config);
+  const registration = factories.get(plugin === undefined ? factory : pluginFactory);
   if (registration === undefined) return undefined;
   const base = plugin === undefined ? ['backend', id] : ['plugins', id];
-  const section = plugin ?? withLegacyKeys(id, config.backends.get(id) ?? {}, config);
+  const section = plugin ?? withLegacyKeys(factory, own, config);
   const hasSection = nodeAt(config.source, base) !== undefined;
   const at = hasSection ? placeOfKey(config.source, base) : label;
   return { id, registration, section, base, root: config.source, ...(at === undefined ? {} : { at }) };
 }
 
+/** Which factory makes a backend, and what is left for that to read: `factory` is ours. */
+function splitSection(id: string, { backends }: RunnerConfig): { readonly factory: string; readonly section: unknown } {
+  const section = backends.get(id) ?? {};
+  if (typeof section !== 'object' || Array.isArray(section) || !Object.hasOwn(section, 'factory')) {
+    return { factory: id, section };
+  }
+  const { factory, ...rest } = section as Readonly<Record<string, unknown>>;
+  // What is no text is no name of a factory, and said to be unknown.
+  return { factory: String(factory), section: rest };
+}
+
 function unknownBackend(label: LabelConfiguration, { config, factories }: BackendPlanInput): Problem {
   const { name, backend, where } = label;
   const isPlugin = config.plugins.has(backend);
-  const wanted = isPlugin ? pluginFactory : backend;
+  const wanted = isPlugin ? pluginFactory : splitSection(backend, config).factory;
   const why = isPlugin ? `, which runs the plugin ${quoted(backend)}` : '';
-  const known = [...factories.list().map(({ factory }) => factory.id), ...config.plugins.keys()];
+  const known = [
+    ...factories.list().map(({ factory }) => factory.id),
+    ...config.plugins.keys(),
+    ...[...config.backends.keys()].filter((id) => factories.get(splitSection(id, config).factory) !== undefined),
+  ];
   const hint = didYouMean(wanted, known) || `; build the runner with --with and the package that has it`;
   const message = `label ${quoted(name)}: this runner has no backend ${quoted(wanted)}${why}${hint}`;
   return where === undefined ? { message } : { message, at: where };
@@ -70,15 +86,17 @@ function unknownBackend(label: LabelConfiguration, { config, factories }: Backen
 /** A section that nobody will ever read is a misspelt one, or meant for another runner. */
 function unknownSections({ config, factories }: BackendPlanInput): readonly Problem[] {
   const known = factories.list().map(({ factory }) => factory.id);
-  return [...config.backends.keys()]
-    .filter((id) => !known.includes(id))
-    .map((id) => {
-      const at = placeOfKey(config.source, ['backend', id]);
-      const hint =
-        didYouMean(id, known) || '; remove the section, or build the runner with --with and the package that has it';
-      const message = `backend.${id}: this runner has no backend ${quoted(id)}${hint}`;
-      return at === undefined ? { message } : { message, at };
-    });
+  return [...config.backends.keys()].flatMap((id) => {
+    const { factory } = splitSection(id, config);
+    if (known.includes(factory)) return [];
+    const hasOwn = nodeAt(config.source, ['backend', id, 'factory']) !== undefined;
+    const path = hasOwn ? ['backend', id, 'factory'] : ['backend', id];
+    const at = placeOfKey(config.source, path);
+    const hint =
+      didYouMean(factory, known) || '; remove the section, or build the runner with --with and the package that has it';
+    const message = `${path.join('.')}: this runner has no backend ${quoted(factory)}${hint}`;
+    return [at === undefined ? { message } : { message, at }];
+  });
 }
 
 /** The section as the factory's schema leaves it, or what is wrong with it. */
@@ -99,7 +117,8 @@ export async function validateSection(
 /** A value that came from an older key is wrong there and not in the section. */
 function legacyPlace(plan: BackendPlan, part: unknown, problems: readonly Problem[]): readonly Problem[] {
   const key = typeof part === 'object' && part !== null && 'key' in part ? part.key : part;
-  const legacy = legacyKeys.find((one) => one.backend === plan.id && one.key === key);
+  const factory = plan.registration.factory.id;
+  const legacy = legacyKeys.find((one) => one.factory === factory && one.key === key);
   if (legacy === undefined || nodeAt(plan.root, [...plan.base, legacy.key]) !== undefined) return problems;
   const at = nodeAt(plan.root, legacy.path)?.at;
   return at === undefined ? problems : problems.map(({ message }) => ({ message, at }));

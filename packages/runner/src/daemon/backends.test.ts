@@ -304,7 +304,7 @@ it('makes a plugin from the factory grpc', async () => {
   const yaml = 'runner: { labels: ["a:lxd"] }\nplugins: { lxd: { address: "unix:///p", options: { x: 1 } } }';
   const grpc = factory({ id: 'grpc', config: z.strictObject({ address: z.string(), options: z.unknown() }) });
   await using opened = await open(yaml, [grpc]);
-  expect(opened.get('lxd')?.id).toBe('grpc');
+  expect(opened.get('lxd')?.id).toBe('lxd');
   expect(inputs.get('grpc')).toMatchObject({
     config: { address: 'unix:///p', options: { x: 1 } },
     stateDir: join(stateDir, 'backends', 'lxd'),
@@ -393,4 +393,67 @@ it('does not wait for ever for a backend to close', async () => {
     vi.useRealTimers();
   }
   expect(events).toContain('dispose host');
+});
+
+it('makes several backends of one factory, each with a name, settings and a folder of its own', async () => {
+  const yaml = `
+runner:
+  labels: ["a:host", "b:second"]
+container: { docker_host: "unix:///old.sock" }
+backend: { second: { factory: host, docker: "unix:///s" } }
+`;
+  const seen: FactoryInput[] = [];
+  const docker = z.strictObject({ docker: z.string() });
+  const host = factory({ id: 'host', config: docker, create: (input) => void seen.push(input) });
+  await using opened = await open(yaml, [host]);
+  expect(['host', 'second'].map((id) => opened.get(id)?.id)).toEqual(['host', 'second']);
+  expect(opened.labels.get('b')?.backend.id).toBe('second');
+  const byFolder = seen
+    .map(({ config, stateDir: folder }) => [folder.split('/').at(-1), config] as const)
+    .toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  expect(byFolder).toEqual([
+    ['host', { docker: 'unix:///old.sock' }],
+    ['second', { docker: 'unix:///s' }],
+  ]);
+});
+
+it('hands on what a backend of another name can do besides', async () => {
+  const plain = factory({ id: 'host' });
+  const host: BackendFactory = {
+    ...plain,
+    create: async (input, ctx) => {
+      const made = await plain.create(input, ctx);
+      return { ...made, dockerEndpoints: async () => [], recover: async () => [] };
+    },
+  };
+  await using opened = await open('runner: { labels: ["a:x", "b:host"] }\nbackend: { x: { factory: host } }', [host]);
+  for (const id of ['x', 'host']) {
+    expect(opened.get(id)).toMatchObject({ dockerEndpoints: expect.any(Function), recover: expect.any(Function) });
+  }
+});
+
+it('says which factory is meant, where that is misspelt', async () => {
+  const yaml = 'runner: { labels: ["a:podman"] }\nbackend: { podman: { factory: dokcer } }';
+  expect(await problemsOf(yaml, [factory({ id: 'docker' })])).toEqual([
+    'FRR203',
+    'c.yml:1:20: label "a": this runner has no backend "dokcer"; did you mean "docker"',
+    'c.yml:2:22: backend.podman.factory: this runner has no backend "dokcer"; did you mean "docker"',
+  ]);
+});
+
+it('suggests backends by the names that the configuration gave them', async () => {
+  const yaml = 'runner: { labels: ["a:podmn"] }\nbackend: { podman: { factory: docker } }';
+  expect(await problemsOf(yaml, [factory({ id: 'docker' })])).toEqual([
+    'FRR203',
+    'c.yml:1:20: label "a": this runner has no backend "podmn"; did you mean "podman"',
+  ]);
+});
+
+it('puts a wrong value of an older key where that stands, for every backend of the factory', async () => {
+  const yaml = 'runner: { labels: ["a:x"] }\ncontainer:\n  network: wrong\nbackend: { x: { factory: docker } }';
+  const docker = factory({ id: 'docker', config: z.strictObject({ network: z.literal('right').optional() }) });
+  expect(await problemsOf(yaml, [docker])).toEqual([
+    'FRR203',
+    expect.stringContaining('c.yml:3:12: backend.x: option "network"'),
+  ]);
 });

@@ -16,6 +16,7 @@ import { openCall } from '../environment/call-context.ts';
 import { type Problem, UserError } from '../user-error.ts';
 import { backendFailure, type BackendPlan, planBackends, validateSection } from './backend-plan.ts';
 import { labelFailure } from './label-failure.ts';
+import { idleLegacyKeys } from './legacy-keys.ts';
 
 /** What backends are opened with. */
 export interface OpenBackendsOptions {
@@ -60,6 +61,7 @@ export async function openBackends(options: OpenBackendsOptions, signal: AbortSi
   try {
     const { plans, problems } = planBackends(options);
     opening.problems.push(...problems);
+    warnOfIdleKeys(plans, options);
     await Promise.all(plans.map((plan) => opening.create(plan)));
     await Promise.all(options.labels.map((label) => opening.resolve(label)));
     signal.throwIfAborted();
@@ -69,6 +71,13 @@ export async function openBackends(options: OpenBackendsOptions, signal: AbortSi
     await opening.close();
     throw error;
   }
+}
+
+/** What the file says to backends that no label uses. */
+function warnOfIdleKeys(plans: readonly BackendPlan[], { config, log }: OpenBackendsOptions): void {
+  const keys = idleLegacyKeys(new Set(plans.map(({ registration }) => registration.factory.id)), config);
+  if (keys.length > 0)
+    log.warn('keys of the configuration change nothing: no label has a backend that reads them', { keys });
 }
 
 /** What is open so far, and what went wrong. */
@@ -101,7 +110,8 @@ class Opening {
       await makePrivateFolder(stateDir);
       const input = { config: section.value, owner, stateDir, apiVersion, addMask };
       const creating = factory.create(input, ctx);
-      this.#backends.set(plan.id, await orLater(creating, ctx.signal, (late) => closeBackend(late, log)));
+      const backend = await orLater(creating, ctx.signal, (late) => closeBackend(late, log));
+      this.#backends.set(plan.id, named(backend, plan.id));
     } catch (error) {
       this.#fail(backendFailure(plan, error), error);
     }
@@ -172,6 +182,28 @@ async function orLater<T>(coming: Promise<T>, signal: AbortSignal, close?: (late
     signal.removeEventListener('abort', onAbort);
     if (isLate) void coming.then(close, () => {});
   }
+}
+
+/** Several backends of one factory go by the names that the configuration gave them. */
+function named(backend: Backend, id: string): Backend {
+  if (backend.id === id) return backend;
+  return {
+    id,
+    resolveLabel: (label, ctx) => backend.resolveLabel(label, ctx),
+    createEnvironment: (request, ctx) => backend.createEnvironment(request, ctx),
+    sweep: (request, ctx) => backend.sweep(request, ctx),
+    health: (ctx) => backend.health(ctx),
+    ...optionalMethods(backend),
+    [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
+  };
+}
+
+function optionalMethods(backend: Backend): Pick<Backend, 'dockerEndpoints' | 'recover'> {
+  const { dockerEndpoints, recover } = backend;
+  return {
+    ...(dockerEndpoints === undefined ? {} : { dockerEndpoints: (ctx) => dockerEndpoints.call(backend, ctx) }),
+    ...(recover === undefined ? {} : { recover: (request, ctx) => recover.call(backend, request, ctx) }),
+  };
 }
 
 async function closeBackend(backend: Backend, log: Logger): Promise<void> {

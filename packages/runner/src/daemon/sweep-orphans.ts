@@ -1,4 +1,13 @@
-import type { BackendRegistry, Logger, Owner, SweepRequest } from '@forgejo-runner/core';
+import type {
+  Backend,
+  BackendRegistry,
+  CallContext,
+  DockerDriver,
+  Logger,
+  Owner,
+  SweepReport,
+  SweepRequest,
+} from '@forgejo-runner/core';
 import { openCall } from '../environment/call-context.ts';
 
 /** What a sweep may remove. */
@@ -6,6 +15,8 @@ export interface SweepOptions {
   readonly owner: Owner;
   readonly otherBoots: SweepRequest['otherBoots'];
   readonly log: Logger;
+  /** Sweeps the engines that environments hand out and that outlive them. */
+  readonly driver?: DockerDriver;
   /** Names of environments that are alive in this process. */
   readonly keep?: readonly string[];
 }
@@ -13,27 +24,59 @@ export interface SweepOptions {
 const sweepTimeoutMs = 5 * 60_000;
 
 /**
- * Has every backend remove what earlier processes of this runner left. What could not be removed is logged and tried
- * again at the next start: it must not keep the runner from working. Rejects only when `signal` aborts.
+ * Has every backend, and the Docker driver at their engines, remove what earlier processes of this runner left. What
+ * could not be removed is logged and tried again at the next start: it must not keep the runner from working. Rejects
+ * only when `signal` aborts.
  */
 export async function sweepOrphans(
   backends: Pick<BackendRegistry, 'all'>,
-  { owner, otherBoots, log, keep = [] }: SweepOptions,
+  options: SweepOptions,
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.all(
     backends.all().map(async (backend) => {
-      using ctx = openCall({ signal, timeoutMs: sweepTimeoutMs, log });
-      try {
-        const { removed, leaked } = await backend.sweep({ owner, otherBoots, keep, dryRun: false }, ctx);
-        if (removed.length > 0) log.info('removed what an earlier run left', { backend: backend.id, removed });
-        for (const { resource, error } of leaked) {
-          log.warn('could not remove what an earlier run left', { backend: backend.id, resource, error });
-        }
-      } catch (error) {
-        if (!signal.aborted) log.warn('could not look for what an earlier run left', { backend: backend.id, error });
-      }
+      // Containers first: they hold folders that the backend removes.
+      const { driver } = options;
+      if (driver !== undefined && backend.dockerEndpoints !== undefined)
+        await sweepEndpoints(backend, driver, options, signal);
+      await logged(backend.id, options, signal, (request, ctx) => backend.sweep(request, ctx));
     }),
   );
   signal.throwIfAborted();
+}
+
+async function sweepEndpoints(
+  backend: Backend,
+  driver: DockerDriver,
+  options: SweepOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await logged(backend.id, options, signal, async (request, ctx) => {
+    const endpoints = (await backend.dockerEndpoints?.(ctx)) ?? [];
+    const reports: SweepReport[] = [];
+    for (const endpoint of endpoints) reports.push(await driver.sweep(endpoint, request, ctx));
+    return {
+      removed: reports.flatMap(({ removed }) => removed),
+      leaked: reports.flatMap(({ leaked }) => leaked),
+      kept: reports.flatMap(({ kept }) => kept),
+    };
+  });
+}
+
+async function logged(
+  backend: string,
+  { owner, otherBoots, log, keep = [] }: SweepOptions,
+  signal: AbortSignal,
+  sweep: (request: SweepRequest, ctx: CallContext) => Promise<SweepReport>,
+): Promise<void> {
+  using ctx = openCall({ signal, timeoutMs: sweepTimeoutMs, log });
+  try {
+    const { removed, leaked } = await sweep({ owner, otherBoots, keep, dryRun: false }, ctx);
+    if (removed.length > 0) log.info('removed what an earlier run left', { backend, removed });
+    for (const { resource, error } of leaked) {
+      log.warn('could not remove what an earlier run left', { backend, resource, error });
+    }
+  } catch (error) {
+    if (!signal.aborted) log.warn('could not look for what an earlier run left', { backend, error });
+  }
 }

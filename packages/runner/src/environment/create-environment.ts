@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   BackendError,
+  type DockerDriver,
   type EnvironmentRequest,
   type ExecutionEnvironment,
   type Logger,
@@ -21,8 +22,16 @@ export interface EnvironmentRuntime {
   readonly log: Logger;
   /** Where the reader of the job log sees what happens. */
   readonly progress: OutputSink;
+  /** Makes containers at endpoints that environments hand out; absent where this runner has no such package. */
+  readonly driver?: DockerDriver;
   /** Aborts when somebody cannot wait: removing then gets little time, and the next start the rest. */
   readonly hurry?: AbortSignal;
+}
+
+/** An environment and what it was asked for with. */
+export interface CreatedEnvironment {
+  readonly environment: ExecutionEnvironment;
+  readonly request: EnvironmentRequest;
 }
 
 /** A backend gives up on its own long before. */
@@ -40,14 +49,16 @@ export async function createEnvironment(
   planned: PlannedJob,
   runtime: EnvironmentRuntime,
   signal: AbortSignal,
-): Promise<ExecutionEnvironment> {
+): Promise<CreatedEnvironment> {
   const { backend, configuration } = planned.label;
   for (let attempt = 1; ; attempt += 1) {
     if (signal.aborted) throw cancelledBefore();
     using ctx = openCall({ ...runtime, signal, timeoutMs: createMs });
+    const request = environmentRequest(planned, runtime.owner);
     try {
-      const creating = backend.createEnvironment(environmentRequest(planned, runtime.owner), ctx);
-      return await answerOf(creating, ctx.signal, (late) => void removeAll([late], runtime));
+      const creating = backend.createEnvironment(request, ctx);
+      const environment = await answerOf(creating, ctx.signal, (late) => void removeAll([late], runtime));
+      return { environment, request };
     } catch (error) {
       const failure = asBackendError(error, configuration.backend);
       const waitMs = retryDelayMs(failure, attempt);

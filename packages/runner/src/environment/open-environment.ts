@@ -1,6 +1,7 @@
 import type {
   CallContext,
   Container,
+  DockerDriver,
   EnvironmentInfo,
   ExecutionEnvironment,
   OutputSink,
@@ -12,7 +13,8 @@ import { answerOf } from './answer-of.ts';
 import { asBackendError, guardTarget } from './backend-errors.ts';
 import { openCall } from './call-context.ts';
 import { checkEnvironment, checkTarget } from './check-contract.ts';
-import { createEnvironment, type EnvironmentRuntime } from './create-environment.ts';
+import { createEnvironment, type CreatedEnvironment, type EnvironmentRuntime } from './create-environment.ts';
+import { type ContainerMaker, delegateContainers, type DelegatedMaker } from './delegated-docker.ts';
 import { type Removable, removeAll } from './remove-all.ts';
 
 /** The place of one job, ready for its steps. Disposing it removes everything and never rejects. */
@@ -22,6 +24,8 @@ export interface OpenEnvironment extends AsyncDisposable {
   /** Where steps run: the job container, or else the machine. Its calls reject with `BackendError` only. */
   readonly target: Target;
   readonly container: Container | undefined;
+  /** Makes the containers of steps. Methods are absent where the label has none. */
+  readonly containers: ContainerMaker;
   readonly services: ReadonlyMap<string, ServiceContainer>;
   /**
    * A context for calls into this environment. Dispose it after the call. Without `progress` the reader of the job log
@@ -44,24 +48,31 @@ export async function openEnvironment(
   signal: AbortSignal,
 ): Promise<OpenEnvironment> {
   const { label, containers } = planned;
-  const environment = await createEnvironment(planned, runtime, signal);
+  const created = await createEnvironment(planned, runtime, signal);
+  const { environment } = created;
   const made: Removable[] = [environment];
-  const opening: Opening = { environment, made, runtime, signal };
   try {
     checkEnvironment(environment, label);
+    const maker = containerMaker(created, planned, runtime.driver);
+    // After the containers in it, before the machine that they use.
+    if (maker !== environment) made.push(maker);
+    const opening: Opening = { maker, made, runtime, signal };
     const services = new Map<string, ServiceContainer>();
     await inParallel(containers.services, opening, async (spec, ctx) => {
-      const service = await environment.createServiceContainer?.(spec, ctx);
+      const service = await maker.createServiceContainer?.(spec, ctx);
       if (service === undefined) return;
       made.push(service);
       services.set(spec.id, service);
     });
     const container = await startJobContainer(planned, opening);
     await inParallel([...services.values()], opening, (service, ctx) => service.waitReady(ctx));
-    const target = checkTarget(container ?? environment.target, label);
+    // A container that the driver made is none of the label's backend.
+    const isForeign = container !== undefined && maker !== environment;
+    const target = isForeign ? container : checkTarget(container ?? environment.target, label);
     return {
       environment,
-      info: environment.info,
+      containers: maker,
+      info: container?.info ?? environment.info,
       target: guardTarget(target, label.configuration.backend),
       container,
       // In the order of the workflow, not in that of getting ready.
@@ -78,21 +89,30 @@ export async function openEnvironment(
 
 /** An environment that is not complete yet. */
 interface Opening {
-  readonly environment: ExecutionEnvironment;
+  readonly maker: ContainerMaker;
   /** Everything that will have to be removed, in the order of its making. */
   readonly made: Removable[];
   readonly runtime: EnvironmentRuntime;
   readonly signal: AbortSignal;
 }
 
+function containerMaker(
+  created: CreatedEnvironment,
+  { label }: PlannedJob,
+  driver: DockerDriver | undefined,
+): ExecutionEnvironment | DelegatedMaker {
+  const isDelegated = label.resolved.capabilities.containers.via === 'docker-endpoint';
+  return isDelegated && driver !== undefined ? delegateContainers(driver, created) : created.environment;
+}
+
 async function startJobContainer(
   { containers }: PlannedJob,
-  { environment, made, runtime, signal }: Opening,
+  { maker, made, runtime, signal }: Opening,
 ): Promise<Container | undefined> {
   const spec = containers.jobContainer;
-  if (spec === undefined || environment.createJobContainer === undefined) return undefined;
+  if (spec === undefined || maker.createJobContainer === undefined) return undefined;
   using ctx = openCall({ ...runtime, signal, timeoutMs: startMs });
-  const container = await answerOf(environment.createJobContainer(spec, ctx), ctx.signal);
+  const container = await answerOf(maker.createJobContainer(spec, ctx), ctx.signal);
   made.push(container);
   return container;
 }

@@ -1,4 +1,4 @@
-import type { Logger, Owner } from '@forgejo-runner/core';
+import type { ContainerSpec, DockerDriver, Logger, Owner } from '@forgejo-runner/core';
 import { eventFile } from '../environment/event-file.ts';
 import { eventPath } from '../environment/job-paths.ts';
 import { type OpenEnvironment, openEnvironment } from '../environment/open-environment.ts';
@@ -28,6 +28,8 @@ import { JobState } from './job-state.ts';
 /** What a running job needs from the runner around it. */
 export interface JobRuntime {
   readonly owner: Owner;
+  /** Makes containers at endpoints that environments hand out; absent where this runner has none. */
+  readonly driver?: DockerDriver;
   readonly log: Logger;
   readonly report: JobReport;
   readonly masker: Masker;
@@ -53,6 +55,7 @@ export interface FinishedJob {
 export async function runJob(planned: PlannedJob, runtime: JobRuntime): Promise<FinishedJob> {
   using signals = openJobSignals({ ...runtime, timeoutMs: planned.timeoutMs });
   const setUp = sectionLog(runtime, 'set-up');
+  maskPasswords(planned, runtime.masker);
   try {
     await introduce(planned, setUp);
     await using place = await openEnvironment(planned, { ...runtime, progress: setUp.stdout }, signals.cancel);
@@ -62,6 +65,16 @@ export async function runJob(planned: PlannedJob, runtime: JobRuntime): Promise<
     return await runSteps(planned, place, runtime, signals);
   } catch (error) {
     return await endEarly(planned, error, setUp, signals);
+  }
+}
+
+/** Passwords of registries are secrets, wherever a workflow has them from; names of users are words like any other. */
+function maskPasswords({ containers }: PlannedJob, masker: Masker): void {
+  for (const { credentials } of [
+    containers.jobContainer ?? {},
+    ...containers.services,
+  ] as readonly Partial<ContainerSpec>[]) {
+    if (credentials !== undefined) masker.add(credentials.password);
   }
 }
 

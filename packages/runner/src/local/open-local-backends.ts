@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { FactoryRegistry, Logger, Owner } from '@forgejo-runner/core';
+import type { DockerDriver, FactoryRegistry, Logger, Owner } from '@forgejo-runner/core';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { readRunnerIdentity } from '../config/runner-identity.ts';
 import { type OpenedBackends, openBackends } from '../daemon/backends.ts';
@@ -12,6 +12,7 @@ export interface LocalBackendOptions {
   readonly labels: ExecLabels;
   readonly config: RunnerConfig;
   readonly factories: FactoryRegistry;
+  readonly driver?: DockerDriver;
   readonly log: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly addMask: (secret: string) => void;
@@ -32,7 +33,9 @@ export async function openLocalBackends(options: LocalBackendOptions, signal: Ab
   const owner = await readRunnerIdentity(stateDir);
   const opened = await openBackends({ ...options, labels: options.labels.labels, owner, stateDir }, signal);
   try {
-    await sweepOrphans(opened, { owner, otherBoots: 'only-expired', log: options.log }, signal);
+    const { log, driver } = options;
+    const sweep = { owner, otherBoots: 'only-expired', log, ...(driver === undefined ? {} : { driver }) } as const;
+    await sweepOrphans(opened, sweep, signal);
     return { opened, owner, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   } catch (error) {
     await opened[Symbol.asyncDispose]();

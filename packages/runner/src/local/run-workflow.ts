@@ -7,6 +7,7 @@ import { orderJobs } from '../graph/order-jobs.ts';
 import { type GraphInstances, mergeResults, type NeedsContext, runGraph } from '../graph/run-graph.ts';
 import { Slots } from '../graph/slots.ts';
 import { type FinishedJob, type JobRuntime, runJob } from '../job/run-job.ts';
+import type { ContainerPolicy } from '../plan/admin-policy.ts';
 import { isTrue, jobName, jobScope, planJob, type PlanInput, whySkipped } from '../plan/plan-job.ts';
 import type { ActionSource } from '../plan/job-actions.ts';
 import type { PlannedJob } from '../plan/planned-job.ts';
@@ -27,6 +28,7 @@ export interface RunSettings {
   readonly vars: ReadonlyMap<string, string>;
   readonly labels: PlanInput['labels'];
   readonly maxTimeoutMs: number;
+  readonly policy: ContainerPolicy;
   readonly actions?: ActionSource;
   /** How many jobs run at once. */
   readonly maxJobs: number;
@@ -158,7 +160,12 @@ async function runInstance(task: Task, settings: LevelSettings, signal: AbortSig
   const report = openReport(task.id, name, settings);
   if (signal.aborted) return endUnrun(report, { result: 'cancelled', rows: ['Cancelled before it started'] }, settings);
   try {
-    const plan = await planJob(task, { ...settings, signal });
+    const { driver } = settings.runtime;
+    const plan = await planJob(task, {
+      ...settings,
+      ...(driver === undefined ? {} : { driverFields: driver.fields }),
+      signal,
+    });
     if (plan.kind === 'skip')
       return await endUnrun(report, { result: 'skipped', rows: [`Skipped: ${plan.because}`] }, settings);
     if (settings.isDryRun) return await endUnrun(report, { result: 'success', rows: plannedRows(plan.job) }, settings);

@@ -1,6 +1,6 @@
-import type { Capabilities, ContainerSupport, JobPlan } from '@forgejo-runner/core';
+import type { ContainerField, ContainerSupport, JobPlan } from '@forgejo-runner/core';
 import { expect, it } from 'vitest';
-import { unmet } from './gate.ts';
+import { effectiveContainers, unmet } from './gate.ts';
 import type { StepContainerUse } from './plan-steps.ts';
 
 const container = { image: 'debian', pull: 'missing', env: {}, mounts: [], ports: [], options: {} } as const;
@@ -35,17 +35,6 @@ function native(over: Partial<Extract<ContainerSupport, { via: 'native' }>> = {}
   };
 }
 
-function capable(containers: ContainerSupport): Capabilities {
-  return {
-    containers,
-    exec: { stdin: true, tty: false, user: false, signals: true, resume: false },
-    files: { ownership: false, shared: false },
-    isolation: 'none',
-    recover: false,
-    features: [],
-  };
-}
-
 const none: ContainerSupport = { via: 'none' };
 const endpoint: ContainerSupport = { via: 'docker-endpoint' };
 const runs: StepContainerUse = { step: 4, uses: ['acme/scan@v2'], needs: 'run' };
@@ -56,6 +45,8 @@ interface Row {
   readonly plan?: JobPlan;
   readonly uses?: readonly StepContainerUse[];
   readonly containers: ContainerSupport;
+  readonly driver?: readonly ContainerField[];
+  readonly stepFields?: readonly ContainerField[];
   readonly expected: readonly string[];
 }
 
@@ -130,6 +121,54 @@ it.each<Row>([
       'step 4 (acme/scan@v2) needs a container, and for that the package @forgejo-runner/backend-docker',
     ],
   },
-])('$what', ({ plan = nothing, uses: containerUses = [], containers, expected }) => {
-  expect(unmet({ plan, containerUses }, capable(containers))).toEqual(expected);
+  {
+    what: 'delegation with a driver is as good as containers of its own',
+    plan: { ...withService, ...withJobContainer, services: withService.services },
+    uses: [runs, builds],
+    containers: endpoint,
+    driver: ['ports', 'volumes', 'memory'],
+    expected: [],
+  },
+  {
+    what: 'a field that the driver does not honour',
+    plan: withService,
+    containers: endpoint,
+    driver: ['ports', 'volumes'],
+    expected: ['services.db uses memory'],
+  },
+  {
+    what: 'a driver is none for a backend that hands out no endpoint',
+    plan: withService,
+    containers: none,
+    driver: ['ports', 'volumes', 'memory'],
+    expected: ['services.db needs a container'],
+  },
+  {
+    what: 'a health check of its own, or other times for that of the image',
+    plan: {
+      ...nothing,
+      services: [
+        { ...container, kind: 'service', id: 'a', aliases: [], healthcheck: { ...healthcheck, test: ['CMD', 'true'] } },
+        { ...container, kind: 'service', id: 'b', aliases: [], healthcheck: { ...healthcheck, test: 'image' } },
+        {
+          ...container,
+          kind: 'service',
+          id: 'c',
+          aliases: [],
+          healthcheck: { test: 'image', intervalMs: 0, timeoutMs: 0, retries: 0, startPeriodMs: 0 },
+        },
+      ],
+    },
+    containers: native(),
+    expected: ['services.a uses healthcheck', 'services.b uses healthcheck'],
+  },
+  {
+    what: 'what the administrator gives containers of steps',
+    uses: [runs],
+    containers: native(),
+    stepFields: ['memory', 'pidsLimit'],
+    expected: ['step 4 (acme/scan@v2) uses pidsLimit'],
+  },
+])('$what', ({ plan = nothing, uses: containerUses = [], containers, driver, stepFields = [], expected }) => {
+  expect(unmet({ plan, containerUses, stepFields }, effectiveContainers(containers, driver))).toEqual(expected);
 });

@@ -1,164 +1,126 @@
-import type {
-  ContainerSpec,
-  Healthcheck,
-  JobContainerSpec,
-  JobPlan,
-  Port,
-  ServiceContainerSpec,
-} from '@forgejo-runner/core';
+import type { JobContainerSpec, JobPlan, ServiceContainerSpec } from '@forgejo-runner/core';
 import { evaluateTree } from '../expressions/interpolate.ts';
 import type { Scope } from '../expressions/scope.ts';
 import { toText } from '../expressions/values.ts';
-import type { Value, ValueMap } from '../expressions/values.ts';
-import { type Problem, UserError } from '../user-error.ts';
-import type { Job } from '../workflow/model.ts';
+import type { ValueMap } from '../expressions/values.ts';
+import { UserError } from '../user-error.ts';
+import type { Job, Notice } from '../workflow/model.ts';
 import type { Place, YamlNode } from '../workflow/yaml-node.ts';
+import type { ContainerPolicy } from './admin-policy.ts';
+import type { ContainerOptions } from './option-fields.ts';
+import { splitWords } from './split-words.ts';
+import { type ContainerFindings, healthcheckOf, placeIn, planContainer, textList } from './container-spec.ts';
 
-/** A service without a check of its own counts as ready when its image says so, or at once. */
-const imageHealthcheck: Healthcheck = {
-  test: 'image',
-  intervalMs: 30_000,
-  timeoutMs: 30_000,
-  retries: 3,
-  startPeriodMs: 0,
-};
+/** The containers of a job, and what its author should know about them. */
+export interface PlannedContainers {
+  readonly plan: JobPlan;
+  readonly notices: readonly Notice[];
+}
 
 /**
- * Evaluates `container` and `services` to the containers of the job.
+ * Evaluates `container` and `services` to the containers of the job, within the limits of the administrator.
  *
- * @throws UserError `FRR503` with every value of wrong shape.
+ * @throws UserError `FRR503` with every value of wrong shape, `FRR505` with everything that the administrator does not
+ * allow.
  */
 export async function planContainers(
   job: Job,
   scope: Scope,
-  stepContainers: JobPlan['stepContainers'],
-): Promise<JobPlan> {
-  const problems: Problem[] = [];
-  const container = await planJobContainer(job.container, scope, problems);
-  const services = await planServices(job.services, scope, problems);
-  if (problems.length > 0)
-    throw new UserError('FRR503', { problems, next: 'see container and services in the workflow syntax' });
+  { policy, stepContainers }: { readonly policy: ContainerPolicy; readonly stepContainers: JobPlan['stepContainers'] },
+): Promise<PlannedContainers> {
+  const findings: ContainerFindings = { policy, problems: [], forbidden: [], notices: [] };
+  const container = await planJobContainer(job.container, scope, findings);
+  const services = await planServices(job.services, scope, findings);
+  const { problems, forbidden, notices } = findings;
+  if (problems.length > 0) {
+    const next = 'see container and services in the workflow syntax, and docs/compatibility.md for options';
+    throw new UserError('FRR503', { problems: [...problems, ...forbidden], next });
+  }
+  if (forbidden.length > 0) {
+    throw new UserError('FRR505', {
+      problems: forbidden,
+      next: 'leave it out, or ask the administrator of the runner',
+    });
+  }
   return {
-    ...(container === undefined ? {} : { jobContainer: container }),
-    services,
-    stepContainers,
+    plan: { ...(container === undefined ? {} : { jobContainer: container }), services, stepContainers },
+    notices,
   };
 }
 
 async function planJobContainer(
   node: YamlNode | undefined,
   scope: Scope,
-  problems: Problem[],
+  findings: ContainerFindings,
 ): Promise<JobContainerSpec | undefined> {
   if (node === undefined) return undefined;
   const value = await evaluateTree(node, scope);
   // `container: ${{ matrix.image }}` may come out empty: no container then, as on GitHub.
   if (value === null || value === '') return undefined;
-  const spec = containerSpec({ value, at: node.at, what: 'container' }, problems);
-  return spec === undefined ? undefined : { ...spec, kind: 'job' };
+  const planned = planContainer({ value, node, what: 'container' }, findings);
+  if (planned === undefined) return undefined;
+  const { spec, options, fields } = planned;
+  findings.notices.push(...idleNotices(node, options, fields));
+  const hasCheck = Object.keys(options.health).length > 0;
+  const check = hasCheck ? { healthcheck: healthcheckOf(options.health) } : {};
+  return { ...spec, options: { ...spec.options, ...check }, kind: 'job' };
+}
+
+/** What starts with a container means nothing to one that waits for steps. */
+function idleNotices(node: YamlNode, options: ContainerOptions, fields: ValueMap): readonly Notice[] {
+  const why = 'changes nothing: the container of a job waits for its steps';
+  const given = [
+    ...(options.aliases.length > 0 ? ['options: --network-alias'] : []),
+    ...(options.entrypoint === undefined ? [] : ['options: --entrypoint']),
+    ...['entrypoint', 'cmd', 'command'].filter((key) => fields.has(key)),
+  ];
+  return given.map((name) => ({ at: placeIn(node, name.split(':')[0] ?? ''), message: `container.${name} ${why}` }));
 }
 
 async function planServices(
   node: YamlNode | undefined,
   scope: Scope,
-  problems: Problem[],
+  findings: ContainerFindings,
 ): Promise<ServiceContainerSpec[]> {
   if (node === undefined) return [];
   const value = await evaluateTree(node, scope);
   if (value === null) return [];
   if (!(value instanceof Map)) {
-    problems.push({ at: node.at, message: 'expected services to be a mapping of names to containers' });
+    findings.problems.push({ at: node.at, message: 'expected services to be a mapping of names to containers' });
     return [];
   }
   const services: ServiceContainerSpec[] = [];
   for (const [id, service] of value as ValueMap) {
     if (service === null || service === '') continue;
-    const spec = containerSpec({ value: service, at: node.at, what: `services.${id}` }, problems);
-    if (spec !== undefined)
-      services.push({ ...spec, kind: 'service', id, aliases: [id], healthcheck: imageHealthcheck });
+    const own = node.kind === 'mapping' ? node.entries.find(({ key }) => key === id)?.value : undefined;
+    const planned = planContainer({ value: service, node: own ?? node, what: `services.${id}` }, findings);
+    if (planned === undefined) continue;
+    const { spec, options, fields } = planned;
+    const entrypoint = fields.has('entrypoint') ? textList(fields.get('entrypoint') ?? null) : options.entrypoint;
+    const cmd = readCommand(fields, { at: placeIn(own ?? node, 'command'), what: `services.${id}.command` }, findings);
+    services.push({
+      ...spec,
+      kind: 'service',
+      id,
+      aliases: [id, ...options.aliases],
+      healthcheck: healthcheckOf(options.health),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+      ...(cmd === undefined ? {} : { cmd }),
+    });
   }
   return services;
 }
 
-interface Written {
-  readonly value: Value;
-  readonly at: Place;
-  readonly what: string;
-}
-
-function containerSpec(written: Written, problems: Problem[]): ContainerSpec | undefined {
-  const { value, at, what } = written;
-  const fields: ValueMap =
-    typeof value === 'string' ? new Map([['image', value]]) : value instanceof Map ? value : new Map();
-  const image = fields.get('image') ?? null;
-  if (typeof image !== 'string' || image === '') {
-    problems.push({
-      at,
-      message: `expected an image in ${what}, found ${image === null ? 'none' : toText(image) || 'an empty one'}`,
-    });
-    return undefined;
-  }
-  const credentials = readCredentials(fields.get('credentials') ?? null, written, problems);
-  const options = toText(fields.get('options') ?? null).trim();
-  return {
-    image: image.replace(/^docker:\/\//, ''),
-    pull: 'missing',
-    ...(credentials === undefined ? {} : { credentials }),
-    env: textMap(fields.get('env') ?? null, { ...written, what: `${what}.env` }, problems),
-    mounts: textList(fields.get('volumes') ?? null).map((volume) => readMount(volume, written, problems)),
-    ports: textList(fields.get('ports') ?? null).map((port) => readPort(port, written, problems)),
-    ...(fields.has('entrypoint') ? { entrypoint: [toText(fields.get('entrypoint') ?? null)] } : {}),
-    ...(fields.has('cmd') ? { cmd: textList(fields.get('cmd') ?? null) } : {}),
-    // Kept as one field until it is taken apart: a backend that does not list it refuses the job.
-    options: options === '' ? {} : { options },
-  };
-}
-
-function readCredentials(value: Value, written: Written, problems: Problem[]): ContainerSpec['credentials'] {
-  if (value === null) return undefined;
-  const username = value instanceof Map ? toText(value.get('username') ?? null) : '';
-  const password = value instanceof Map ? toText(value.get('password') ?? null) : '';
-  if (username !== '' && password !== '') return { username, password };
-  problems.push({
-    at: written.at,
-    message: `expected username and password in ${written.what}.credentials, both not empty`,
-  });
-  return undefined;
-}
-
-function readMount(text: string, written: Written, problems: Problem[]): ContainerSpec['mounts'][number] {
-  // A drive letter is part of the source on Windows.
-  const parts = /^(?:([A-Za-z]:[^:]*|[^:]*):)?([^:]+)(?::(ro|rw))?$/.exec(text);
-  if (parts === null)
-    problems.push({
-      at: written.at,
-      message: `expected source:target[:ro] in ${written.what}.volumes, found ${JSON.stringify(text)}`,
-    });
-  return { source: parts?.[1] ?? '', target: parts?.[2] ?? '', readOnly: parts?.[3] === 'ro' };
-}
-
-function readPort(text: string, written: Written, problems: Problem[]): Port {
-  const parts = /^(?:(\d{1,5}):)?(\d{1,5})(?:\/(tcp|udp))?$/.exec(text);
-  const container = Number(parts?.[2]);
-  const host = parts?.[1] === undefined ? undefined : Number(parts[1]);
-  if (parts === null || container < 1 || container > 65_535 || (host ?? 0) > 65_535) {
-    problems.push({
-      at: written.at,
-      message: `expected [host:]container[/tcp|/udp] in ${written.what}.ports, found ${JSON.stringify(text)}`,
-    });
-  }
-  return { container, ...(host === undefined ? {} : { host }), protocol: parts?.[3] === 'udp' ? 'udp' : 'tcp' };
-}
-
-function textList(value: Value): readonly string[] {
-  if (value === null) return [];
-  return Array.isArray(value) ? (value as readonly Value[]).map((entry) => toText(entry)) : [toText(value)];
-}
-
-function textMap(value: Value, written: Written, problems: Problem[]): Record<string, string> {
-  if (value === null) return {};
-  if (value instanceof Map)
-    return Object.fromEntries([...(value as ValueMap)].map(([name, one]) => [name, toText(one)]));
-  problems.push({ at: written.at, message: `expected ${written.what} to be a mapping` });
-  return {};
+/** Forgejo's `cmd` is a list of words, GitHub's `command` a line of them. */
+function readCommand(
+  fields: ValueMap,
+  { at, what }: { readonly at: Place; readonly what: string },
+  { problems }: ContainerFindings,
+): readonly string[] | undefined {
+  if (fields.has('cmd')) return textList(fields.get('cmd') ?? null);
+  const command = fields.get('command') ?? null;
+  if (command === null || Array.isArray(command)) return command === null ? undefined : textList(command);
+  const words = splitWords(toText(command));
+  if (words === undefined) problems.push({ at, message: `expected every quote to be closed in ${what}` });
+  return words;
 }

@@ -5,6 +5,7 @@ import type { JobResult } from '../report/job-report.ts';
 import type { Task } from '../task/task.ts';
 import { parseWorkflow } from '../workflow/parse-workflow.ts';
 import { planJob } from './plan-job.ts';
+import { noOptions } from './option-fields.ts';
 import type { PlannedJob, ServedLabel } from './planned-job.ts';
 
 const hourMs = 3_600_000;
@@ -65,6 +66,7 @@ async function plan(job: string, over: Partial<Task> & { containers?: ContainerS
   return planJob(task(job, over), {
     labels: { get: (name) => (name === 'here' ? served : undefined), names: () => ['here'] },
     maxTimeoutMs: hourMs,
+    policy: { defaults: noOptions, granted: [], privileged: false, validVolumes: ['**'], forcePull: false },
   });
 }
 

@@ -1,3 +1,4 @@
+import type { ContainerField } from '@forgejo-runner/core';
 import { forgejoContexts } from '../contexts/forgejo-context.ts';
 import { plainContexts } from '../contexts/plain-contexts.ts';
 import { statusFunctions, statusOfNeeds } from '../contexts/status-functions.ts';
@@ -9,8 +10,9 @@ import { matrixName } from '../graph/expand-matrix.ts';
 import type { Task } from '../task/task.ts';
 import { UserError } from '../user-error.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
+import { type ContainerPolicy, stepContainerOf } from './admin-policy.ts';
 import { chooseLabel } from './choose-label.ts';
-import { gate } from './gate.ts';
+import { effectiveContainers, gate, usedFields } from './gate.ts';
 import { type ActionSource, JobActions } from './job-actions.ts';
 import { planContainers } from './plan-containers.ts';
 import type { LabelLookup, PlanResult } from './planned-job.ts';
@@ -22,6 +24,9 @@ export interface PlanInput {
   readonly labels: LabelLookup;
   /** Time limit of a job that sets none, and of the administrator for every job. */
   readonly maxTimeoutMs: number;
+  readonly policy: ContainerPolicy;
+  /** What the Docker driver honours; absent where this runner has none. */
+  readonly driverFields?: readonly ContainerField[];
   /** Where remote actions come from; without it they are refused. */
   readonly actions?: ActionSource;
   /** Ends the look for actions. */
@@ -31,7 +36,7 @@ export interface PlanInput {
 /**
  * Decides everything about a job that can be known before its environment is made, and refuses what cannot run.
  *
- * @throws UserError `FRR501`, `FRR502`, `FRR503`, `FRR602`; ExpressionError for an expression that is wrong.
+ * @throws UserError `FRR501`, `FRR502`, `FRR503`, `FRR505`, `FRR602`; ExpressionError for an expression that is wrong.
  */
 export async function planJob(task: Task, input: PlanInput): Promise<PlanResult> {
   const { job } = task;
@@ -47,16 +52,22 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
     actions,
     input.signal ?? neverAborted,
   );
-  const containers = await planContainers(job, scope, stepContainers);
-  gate({ plan: containers, containerUses }, label, job.at);
   const env = await planEnv(task, scope);
+  const contexts = new Map([...scope.contexts, ['env', new Map<string, Value>(env)] as const]);
+  const { policy } = input;
+  const planned = await planContainers(job, { ...scope, contexts }, { policy, stepContainers });
+  const containers = effectiveContainers(label.resolved.capabilities.containers, input.driverFields);
+  const stepFields = usedFields({ image: '', pull: 'missing', ports: [], ...stepContainerOf(policy) });
+  gate({ plan: planned.plan, containerUses, stepFields }, { label, containers }, job.at);
   return {
     kind: 'run',
     job: {
       task,
       name: await jobName(task, scope),
       label,
-      containers,
+      containers: planned.plan,
+      containerSupport: containers,
+      policy,
       steps: job.steps,
       pre,
       actions,
@@ -64,7 +75,7 @@ export async function planJob(task: Task, input: PlanInput): Promise<PlanResult>
       contexts: scope.contexts,
       timeoutMs: Math.min(await minutes(job.timeoutMinutes, scope, input.maxTimeoutMs), input.maxTimeoutMs),
       continueOnError: await isTrue(job.continueOnError, scope),
-      notices: [...task.workflow.notices, ...job.notices],
+      notices: [...task.workflow.notices, ...job.notices, ...planned.notices],
     },
   };
 }

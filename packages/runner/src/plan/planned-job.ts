@@ -1,7 +1,8 @@
-import type { Backend, JobPlan, LabelConfiguration, ResolvedLabel } from '@forgejo-runner/core';
+import type { Backend, ContainerSupport, JobPlan, LabelConfiguration, ResolvedLabel } from '@forgejo-runner/core';
 import type { Value } from '../expressions/values.ts';
 import type { Task } from '../task/task.ts';
 import type { Notice, Step } from '../workflow/model.ts';
+import type { ContainerPolicy } from './admin-policy.ts';
 import type { JobActions } from './job-actions.ts';
 
 /** A label of this runner with the backend that serves it and what that backend made of it. */
@@ -24,6 +25,10 @@ export interface PlannedJob {
   readonly name: string;
   readonly label: ServedLabel;
   readonly containers: JobPlan;
+  /** What containers there are on the label, the Docker driver's counted in. */
+  readonly containerSupport: ContainerSupport;
+  /** What the administrator says about containers, for those that steps make. */
+  readonly policy: ContainerPolicy;
   readonly steps: readonly Step[];
   /** Steps, of the job and of its actions, that do something before the first step. */
   readonly pre: ReadonlySet<Step>;

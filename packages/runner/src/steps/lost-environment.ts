@@ -21,8 +21,13 @@ export async function outcomeOfFailure(error: unknown, job: JobRun): Promise<Ste
 async function whyGone(job: JobRun): Promise<string | undefined> {
   using ctx = job.place.call(job.signals.grace, askMs);
   try {
-    const { alive, reason, detail } = await job.place.environment.state(ctx);
-    return alive ? undefined : (detail ?? reason ?? 'unknown');
+    const { environment, container } = job.place;
+    // A job container may be gone while the machine around it is well.
+    for (const place of container === undefined ? [environment] : [container, environment]) {
+      const { alive, reason, detail } = await place.state(ctx);
+      if (!alive) return detail ?? reason ?? 'unknown';
+    }
+    return undefined;
   } catch (error) {
     // Who does not answer may still be there: the next step will tell.
     return isBackendError(error) && error.code === 'not_found' ? messageOf(error) : undefined;

@@ -1,7 +1,9 @@
-import type { ContainerField, StepContainerSpec } from '@forgejo-runner/core';
+import type { ContainerField, ContainerSupport, StepContainerSpec } from '@forgejo-runner/core';
 import { parse } from 'shell-quote';
 import { evaluateStringMap, interpolate } from '../../expressions/interpolate.ts';
 import type { Scope } from '../../expressions/scope.ts';
+import { type ContainerPolicy, stepContainerOf } from '../../plan/admin-policy.ts';
+import { usedFields } from '../../plan/gate.ts';
 import { UserError } from '../../user-error.ts';
 import type { Action } from '../../workflow/model.ts';
 import type { YamlScalar } from '../../workflow/yaml-node.ts';
@@ -53,18 +55,19 @@ export async function runDockerAction(
     ...actionVariables(run, found, inputs.values),
     ...(await evaluateStringMap(runs.env, scope)),
   ]);
+  const { policy } = run.job.planned;
+  const defaults = stepContainerOf(policy);
   const spec: StepContainerSpec = {
     kind: 'step',
     stepId: run.key,
     workdir: run.job.place.info.paths.workspace,
     image: await actionImage(run, found),
-    pull: runs.image.startsWith('docker://') ? 'missing' : 'never',
-    env: containerVariables(run, variables),
-    mounts: [],
+    pull: pullOf(runs, policy),
+    ...defaults,
+    env: { ...defaults.env, ...containerVariables(run, variables) },
     ports: [],
     ...(entrypoint.length === 0 ? {} : { entrypoint }),
     ...(cmd.length === 0 ? {} : { cmd }),
-    options: {},
   };
   await makeStepFolder(run, []);
   const outcome = await runContainer(run, spec);
@@ -72,11 +75,17 @@ export async function runDockerAction(
   return outcome;
 }
 
+/** What was built is here; what comes from a registry may be newer there. */
+function pullOf({ image }: DockerRuns, { forcePull }: ContainerPolicy): StepContainerSpec['pull'] {
+  if (!image.startsWith('docker://')) return 'never';
+  return forcePull ? 'always' : 'missing';
+}
+
 async function runContainer(run: StepRun, spec: StepContainerSpec): Promise<StepOutcome> {
   const { place } = run.job;
   using ctx = openStepCall(run);
   // The capabilities, which were looked at, say that it is there; the environment was checked against them.
-  const container = await place.environment.createStepContainer?.(spec, ctx);
+  const container = await place.containers.createStepContainer?.(spec, ctx);
   if (container === undefined) throw new Error('the environment lost its step containers');
   try {
     const { stdout, stderr } = run.log;
@@ -109,8 +118,10 @@ function containerVariables(run: StepRun, action: ReadonlyMap<string, string>): 
  * @throws UserError `FRR502` with what the label lacks.
  */
 function refuse(run: StepRun, { action }: FoundDockerAction, command: Command): void {
-  const { configuration, resolved } = run.job.planned.label;
-  const lacks = lacking(action.runs, command, resolved.capabilities.containers);
+  const { label, containerSupport, policy } = run.job.planned;
+  const { configuration } = label;
+  const spec = { image: '', pull: 'missing', ports: [], ...stepContainerOf(policy) } as const;
+  const lacks = lacking(action.runs, [...usedFields(spec), ...fieldsOf(command)], containerSupport);
   if (lacks === undefined) return;
   throw new UserError('FRR502', {
     problems: [
@@ -124,19 +135,17 @@ function refuse(run: StepRun, { action }: FoundDockerAction, command: Command): 
 }
 
 type DockerRuns = FoundDockerAction['action']['runs'];
-type Containers = StepRun['job']['planned']['label']['resolved']['capabilities']['containers'];
 
-function lacking(runs: DockerRuns, { entrypoint, cmd }: Command, containers: Containers): string | undefined {
+function fieldsOf({ entrypoint, cmd }: Command): readonly ContainerField[] {
+  return ['env', ...(entrypoint.length === 0 ? [] : ['entrypoint']), ...(cmd.length === 0 ? [] : ['cmd'])];
+}
+
+function lacking(runs: DockerRuns, used: readonly ContainerField[], containers: ContainerSupport): string | undefined {
   if (containers.via === 'none') return '';
   if (containers.via === 'docker-endpoint') return ', which needs the package @forgejo-runner/backend-docker';
   if (!containers.steps) return ', and it has no containers for steps';
   if (!containers.build && !runs.image.startsWith('docker://')) return ', and it cannot build images';
-  const used: readonly ContainerField[] = [
-    'env',
-    ...(entrypoint.length === 0 ? [] : (['entrypoint'] as const)),
-    ...(cmd.length === 0 ? [] : (['cmd'] as const)),
-  ];
-  const missing = used.filter((field) => !containers.fields.includes(field));
+  const missing = [...new Set(used)].filter((field) => !containers.fields.includes(field));
   return missing.length === 0 ? undefined : `, and its containers lack ${missing.join(', ')}`;
 }
 

@@ -29,7 +29,7 @@ async function build(run: StepRun, found: FoundDockerAction): Promise<string> {
   const source =
     found.remote === undefined ? await localSource(run, found, dockerfile) : await remoteSource(run, found, dockerfile);
   await run.log.line(`Building the image of ${found.action.name ?? found.action.file} from ${image}`);
-  const built = await place.environment.buildImage?.(
+  const built = await place.containers.buildImage?.(
     { context: buildContext(source), dockerfile, tag: tagOf(run, found), buildArgs: {}, output: ctx.progress },
     ctx,
   );
