@@ -1,5 +1,6 @@
 import { eventually } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
+import { holdLimit } from './hold-limit.ts';
 import { jobOf, type RunYamlOptions, startYaml, type StartedRun } from './run-yaml.ts';
 
 /** Starts the steps and waits until one of them printed `here`. */
@@ -59,11 +60,14 @@ it('does not forgive a cancelled job', async () => {
 });
 
 it('ends what still runs when the grace time is over', async () => {
+  using grace = holdLimit(61);
   const run = await startUntilHere(
     '- run: echo here; sleep 60\n- run: echo slow; sleep 60\n  if: always()\n- run: echo never\n  if: always()',
-    { graceMs: 300 },
+    { graceMs: 61 * 60_000 },
   );
   run.cancel.abort();
+  await eventually(() => run.job().steps().includes('slow'));
+  grace.end();
   expect((await run.done).get('one')?.result).toBe('cancelled');
   expect(run.job().steps()).toEqual(['here', 'slow']);
   expect(run.job().results()).toEqual(['cancelled/cancelled', 'cancelled/cancelled', 'cancelled/cancelled']);
@@ -80,13 +84,15 @@ it('ends the grace time at once when somebody cannot wait', async () => {
 });
 
 it('calls a job that ran out of time cancelled, with its reason', async () => {
+  using limit = holdLimit(59);
   const run = await startUntilHere('- run: echo here; sleep 60\n- run: echo saved\n  if: cancelled()', {
-    head: 'timeout-minutes: 0.01',
+    head: 'timeout-minutes: 59',
   });
+  limit.end();
   expect((await run.done).get('one')?.result).toBe('cancelled');
   expect(run.job().steps()).toEqual(['here', 'saved']);
   expect(run.job().section('complete')).toContain(
-    '##[error]The job ran longer than its limit of 0.01 minutes and was cancelled',
+    '##[error]The job ran longer than its limit of 59 minutes and was cancelled',
   );
 });
 

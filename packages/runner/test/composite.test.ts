@@ -1,6 +1,7 @@
-import { referenceBackend } from '@forgejo-runner/testkit';
+import { eventually, referenceBackend } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
-import { indent, type RanYaml, runSteps, type RunYamlOptions } from './run-yaml.ts';
+import { holdLimit } from './hold-limit.ts';
+import { indent, jobOf, runSteps, type RanYaml, type RunYamlOptions, type StartedRun, startYaml } from './run-yaml.ts';
 
 /** An action of these steps. `head` are further keys of `action.yml`. */
 function action(steps: string, head = ''): string {
@@ -8,7 +9,7 @@ function action(steps: string, head = ''): string {
 }
 
 /** Rows of the steps without those that announce a step of an action. */
-function shown(run: RanYaml, index?: number): readonly string[] {
+function shown(run: StartedRun, index?: number): readonly string[] {
   return run
     .job()
     .steps(index)
@@ -119,12 +120,15 @@ it('has conditions and continue-on-error of its own', async () => {
 });
 
 it('ends an action with the time limit of its step', async () => {
-  const run = await runAction(
-    action('- run: echo in; sleep 60\n  shell: sh\n- run: echo no\n  shell: sh\n  if: always()'),
-    '- uses: ./act\n  timeout-minutes: 0.01\n- run: echo after\n  if: failure()',
-  );
+  using limit = holdLimit(61);
+  const yaml = action('- run: echo in; sleep 60\n  shell: sh\n- run: echo no\n  shell: sh\n  if: always()');
+  const steps = '- uses: ./act\n  timeout-minutes: 61\n- run: echo after\n  if: failure()';
+  const run = await startYaml(jobOf(steps), { files: { 'act/action.yml': yaml } });
+  await eventually(() => run.job().steps().includes('in'));
+  limit.end();
+  await run.done;
   expect(run.job().results()).toEqual(['failure/failure', 'success/success']);
-  expect(shown(run)).toEqual(['in', '##[error]The step ran longer than its limit of 0.01 minutes', 'after']);
+  expect(shown(run)).toEqual(['in', '##[error]The step ran longer than its limit of 61 minutes', 'after']);
 });
 
 it('nests 10 levels deep and no further', async () => {

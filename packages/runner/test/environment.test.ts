@@ -2,6 +2,7 @@ import type { Capabilities } from '@forgejo-runner/core';
 import { eventually, referenceBackend, type ReferenceFaults } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
 import { altered, calls, failOnLeaks, native } from './altered-backend.ts';
+import { holdLimit } from './hold-limit.ts';
 import { jobOf, runSteps, startYaml } from './run-yaml.ts';
 
 failOnLeaks();
@@ -57,10 +58,12 @@ it('waits as long as the backend says, until the job is cancelled', async () => 
 
 it('waits for capacity no longer than the job may run, and says what it waited for', async () => {
   const backend = referenceBackend({ faults: { create: { code: 'capacity', retryAfterMs: 20 } } });
-  const { results, job } = await runSteps('- run: "true"', { backend, head: 'timeout-minutes: 0.01' });
-  expect(results.get('one')?.result).toBe('cancelled');
-  expect(job().text()).toMatch(/"capacity".*trying again/);
-  expect(job().text()).toContain('##[error]The job ran longer than its limit of 0.01 minutes and was cancelled');
+  using limit = holdLimit(59);
+  const { done, jobs, job } = await startYaml(jobOf('- run: "true"', 'timeout-minutes: 59'), { backend });
+  await eventually(() => /"capacity".*trying again/.test(jobs[0]?.text() ?? ''));
+  limit.end();
+  expect((await done).get('one')?.result).toBe('cancelled');
+  expect(job().text()).toContain('##[error]The job ran longer than its limit of 59 minutes and was cancelled');
 });
 
 it('cancels an environment that is being made', async () => {

@@ -1,6 +1,8 @@
-import { referenceBackend } from '@forgejo-runner/testkit';
+import { randomUUID } from 'node:crypto';
+import { eventually, referenceBackend } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
-import { runSteps } from './run-yaml.ts';
+import { holdLimit } from './hold-limit.ts';
+import { jobOf, runSteps, startYaml } from './run-yaml.ts';
 
 /** The last step of every case: it shows that the job went on. */
 const last = '- run: echo went on\n  if: always()';
@@ -165,14 +167,21 @@ it('shows outcome, conclusion and outputs of the steps before', async () => {
 });
 
 it('ends everything that a step started when its time is over', async () => {
-  const { job } = await runSteps(`
+  using limit = holdLimit(61);
+  // Its own, as the same test may run elsewhere on the machine.
+  const loop = `while :; do sleep 0.1; true ${randomUUID()}; done`;
+  const { job, done } = await startYaml(
+    jobOf(`
 - run: |
-    (trap '' TERM INT; setsid sh -c 'trap "" TERM INT HUP; while :; do sleep 0.1; done' & wait) &
-    echo started
+    (trap '' TERM INT; setsid sh -c 'trap "" TERM INT HUP; echo started; ${loop}' & wait) &
     wait
-  timeout-minutes: 0.02
+  timeout-minutes: 61
   continue-on-error: true
-- run: ps -eo args | grep -c '[w]hile :; do sleep 0.1' || true`);
+- run: ps -eo args | grep -c '[${loop[0]}]${loop.slice(1)}' || true`),
+  );
+  await eventually(() => job().steps(0).includes('started'));
+  limit.end();
+  await done;
   expect(job().steps(0)[0]).toBe('started');
   expect(job().results()).toEqual(['failure/success', 'success/success']);
   expect(job().steps(1)).toEqual(['0']);
@@ -184,12 +193,18 @@ it('takes a time limit of years for none', async () => {
 });
 
 it('takes what a step wrote before its time was over', async () => {
-  const { job } = await runSteps(`
+  using limit = holdLimit(61);
+  const { job, done } = await startYaml(
+    jobOf(`
 - id: a
-  run: echo "x=kept" >> $GITHUB_OUTPUT; sleep 60
-  timeout-minutes: 0.01
+  run: echo "x=kept" >> $GITHUB_OUTPUT; echo written; sleep 60
+  timeout-minutes: 61
   continue-on-error: true
-- run: echo \${{ steps.a.outputs.x }}`);
+- run: echo \${{ steps.a.outputs.x }}`),
+  );
+  await eventually(() => job().steps(0).includes('written'));
+  limit.end();
+  await done;
   expect(job().steps(1)).toEqual(['kept']);
 });
 

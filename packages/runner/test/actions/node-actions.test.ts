@@ -1,5 +1,6 @@
 import { eventually } from '@forgejo-runner/testkit';
 import { describe, expect, it } from 'vitest';
+import { holdLimit } from '../hold-limit.ts';
 import { runSteps, startYaml, jobOf } from '../run-yaml.ts';
 
 /** Says its stage and what it sees, writes the command files as `@actions/core` does. */
@@ -261,9 +262,14 @@ describe('limits', () => {
   it('run the post steps inside of an action whose time was over', async () => {
     const files = {
       ...threeStages(),
-      'outer/action.yml': 'runs: { using: composite, steps: [{ uses: ./mine }, { run: sleep 1000, shell: sh }] }',
+      'outer/action.yml':
+        'runs: { using: composite, steps: [{ uses: ./mine }, { run: echo slow; sleep 1000, shell: sh }] }',
     };
-    const ran = await runSteps('- { uses: ./outer, timeout-minutes: 0.02 }', { files });
+    using limit = holdLimit(61);
+    const ran = await startYaml(jobOf('- { uses: ./outer, timeout-minutes: 61 }'), { files });
+    await eventually(() => ran.job().steps().includes('slow'));
+    limit.end();
+    await ran.done;
     expect(ran.job().result).toBe('failure');
     expect(said(ran.job())).toEqual(['main of nobody state=none', 'post of nobody state=nobody']);
   });
