@@ -23,6 +23,8 @@ const folder = join(import.meta.dirname, '..', 'workflows');
  * - `bash`, `python`, `node`, `pwsh`: that program on the search path of the environment.
  * - `no-bash`: an environment without it.
  * - `no-containers`: a backend that runs no containers.
+ * - `containers`: one that runs all kinds of them on an engine with the images of `e2e/images`, and whose label `test` is
+ *   the image `debian` of these.
  * - `posix`: a POSIX shell and the usual small tools.
  *
  * @throws Error that names the file and line of an expectation that cannot be read, or the workflow that has none.

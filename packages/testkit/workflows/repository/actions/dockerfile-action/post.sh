@@ -1,0 +1,2 @@
+#!/bin/sh -e
+echo "post of the container action: $STATE_word"
