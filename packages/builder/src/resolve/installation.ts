@@ -16,8 +16,10 @@ export interface Installation {
 export const officialPackages: Readonly<Record<string, string>> = {
   '@forgejo-runner/core': 'core',
   '@forgejo-runner/kit': 'kit',
+  '@forgejo-runner/protocol': 'protocol',
   '@forgejo-runner/runner': 'runner',
   '@forgejo-runner/backend-host': 'backend-host',
+  '@forgejo-runner/backend-docker': 'backend-docker',
 };
 
 export const coreName = '@forgejo-runner/core';
