@@ -1,4 +1,4 @@
-// Builds everything, runs every test, and ends with one line of counts.
+// Builds everything, runs every test, and ends with one line of counts. `--nightly` looks for new cases for longer.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,8 @@ const folder = mkdtempSync(join(tmpdir(), 'forgejo-runner-test-'));
 const report = join(folder, 'report.json');
 const status = run('vitest', [
   'run',
-  '--reporter=default',
+  // A nightly file takes minutes: say each test when it is done.
+  `--reporter=${isNightly ? 'verbose' : 'default'}`,
   '--reporter=json',
   `--outputFile.json=${report}`,
   ...filters,
