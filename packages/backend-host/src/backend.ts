@@ -4,6 +4,7 @@ import path from 'node:path';
 import type {
   BackendHealth,
   CallContext,
+  DockerEndpointDescriptor,
   EnvironmentRequest,
   ExecutionEnvironment,
   TypedBackend,
@@ -11,9 +12,10 @@ import type {
 import { cancelled, newMarker } from '@forgejo-runner/kit';
 import { cleanEnvironment } from './clean-environment.ts';
 import type { HostConfig } from './config.ts';
+import { readEngineEndpoint, whyNoEngine } from './engine-endpoint.ts';
 import { HostEnvironment } from './environment.ts';
 import { defaultWorkdirParent, makeJobFolders, openWorkdirParent } from './job-folders.ts';
-import { type HostLabel, hostCapabilities } from './label.ts';
+import { capabilitiesWithEngine, type HostLabel, hostCapabilities } from './label.ts';
 import { unavailable } from './platform-errors.ts';
 import { type IdentitySource, ownIdentity, thisMachine } from './process-identity.ts';
 import { sweepHost } from './sweep.ts';
@@ -35,24 +37,26 @@ export async function openHostBackend(
 ): Promise<TypedBackend<HostLabel>> {
   const parent = path.resolve(config.workdir_parent ?? defaultWorkdirParent(machine.env, machine.platform));
   await openWorkdirParent(parent);
+  const engine = config.docker === undefined ? undefined : await readEngineEndpoint(config.docker);
   const living = new Map<string, HostEnvironment>();
   let making = 0;
   const createEnvironment = async (request: EnvironmentRequest, ctx: CallContext): Promise<ExecutionEnvironment> => {
     making += 1;
     try {
-      return await openEnvironment({ parent, machine, config, living }, request, ctx);
+      return await openEnvironment({ parent, machine, config, engine, living }, request, ctx);
     } finally {
       making -= 1;
     }
   };
   return {
-    describeLabel: async () => hostCapabilities,
+    describeLabel: async () => (engine === undefined ? hostCapabilities : capabilitiesWithEngine),
+    ...(engine === undefined ? {} : { dockerEndpoints: async () => [engine] }),
     createEnvironment,
     sweep: (request) => {
       const place = { parent, machine: machine.identity, living: new Set(living.keys()), isMaking: () => making > 0 };
       return sweepHost(place, request);
     },
-    health: () => healthOf(parent),
+    health: () => healthOf(parent, engine),
     [Symbol.asyncDispose]: async () => {
       for (const environment of living.values()) environment.forget();
     },
@@ -63,11 +67,12 @@ interface HostPlace {
   readonly parent: string;
   readonly machine: HostMachine;
   readonly config: HostConfig;
+  readonly engine: DockerEndpointDescriptor | undefined;
   readonly living: Map<string, HostEnvironment>;
 }
 
 async function openEnvironment(
-  { parent, machine, config, living }: HostPlace,
+  { parent, machine, config, engine, living }: HostPlace,
   request: EnvironmentRequest,
   ctx: CallContext,
 ): Promise<ExecutionEnvironment> {
@@ -92,6 +97,7 @@ async function openEnvironment(
     runnerEnv,
     platform,
     table: machine.identity.table,
+    engine,
     onRemoved: () => living.delete(name),
   });
   living.set(name, environment);
@@ -103,10 +109,12 @@ async function openEnvironment(
   return environment;
 }
 
-async function healthOf(parent: string): Promise<BackendHealth> {
+async function healthOf(parent: string, engine: DockerEndpointDescriptor | undefined): Promise<BackendHealth> {
   try {
     await access(parent, constants.W_OK | constants.X_OK);
     const { bavail, bsize } = await statfs(parent);
+    const lack = engine === undefined ? undefined : await whyNoEngine(engine);
+    if (lack !== undefined) return { status: 'degraded', detail: lack };
     if (bavail * bsize >= scarceBytes) return { status: 'ok' };
     return { status: 'degraded', detail: `less than 256 MiB are free for "${parent}"` };
   } catch (error) {

@@ -16,6 +16,30 @@ it('takes every key', () => {
   expect(configSchema.parse(value)).toEqual(value);
 });
 
+it.each([
+  'unix:///var/run/docker.sock',
+  'tcp://10.0.0.1:2375',
+  'npipe:////./pipe/docker_engine',
+  { address: 'tcp://docker:2376', tls: { ca: 'a', cert: 'b', key: 'c', server_name: 'd' }, shares_paths: true },
+])('takes the engine %j', (docker) => {
+  expect(configSchema.parse({ docker })).toEqual({ docker });
+});
+
+it.each([
+  'ssh://me@docker',
+  '/var/run/docker.sock',
+  'unix://relative',
+  'tcp://',
+  'tcp://host/path',
+  'tcp://host:99999',
+  { address: 'unix:///s', tls: { ca: 'a' } },
+  { address: 'unix:///s', other: true },
+  { shares_paths: true },
+  ['unix:///s'],
+])('refuses the engine %j', (docker) => {
+  expect(problems({ docker })).not.toEqual([]);
+});
+
 it.each<[string, unknown, string]>([
   ['an unknown key', { workdirparent: '/x' }, ': Unrecognized key: "workdirparent"'],
   ['a wrong type', { workdir_parent: 5 }, 'workdir_parent: Invalid input: expected string, received number'],

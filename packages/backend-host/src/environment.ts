@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type {
   CallContext,
+  DockerEndpointDescriptor,
   Env,
   EnvironmentInfo,
   ExecHandle,
@@ -32,6 +33,8 @@ export interface HostEnvironmentParts {
   readonly runnerEnv: NodeJS.ProcessEnv;
   readonly platform: NodeJS.Platform;
   readonly table: ProcessTable;
+  /** Runs the containers of the job. */
+  readonly engine?: DockerEndpointDescriptor | undefined;
   /** Called once it is removed. */
   readonly onRemoved: () => void;
 }
@@ -54,6 +57,7 @@ export class HostEnvironment implements ExecutionEnvironment {
   readonly name: string;
   readonly info: EnvironmentInfo;
   readonly target: Target;
+  readonly dockerEndpoint?: () => Promise<DockerEndpointDescriptor>;
   readonly #parts: HostEnvironmentParts;
   readonly #pipes: PipeSource;
   readonly #ended = new AbortController();
@@ -71,6 +75,9 @@ export class HostEnvironment implements ExecutionEnvironment {
     const home = homeFolder(parts);
     this.info = environmentInfo(parts, home);
     this.target = this.#makeTarget(home);
+    const { engine } = parts;
+    // The method exists if and only if the capability says so.
+    if (engine !== undefined) this.dockerEndpoint = async () => engine;
     this.#setTimer();
   }
 

@@ -24,7 +24,7 @@ function quoted(keys: unknown): string {
   return names.map((name) => JSON.stringify(name.slice(0, 200))).join(', ');
 }
 
-/** What every label of this backend can do. */
+/** What every label of this backend can do; with an engine also what that can. */
 export const hostCapabilities: Capabilities = {
   containers: { via: 'none' },
   exec: { stdin: true, tty: false, user: false, signals: true, resume: false },
@@ -33,3 +33,6 @@ export const hostCapabilities: Capabilities = {
   recover: false,
   features: [],
 };
+
+/** What labels can do where an engine runs the containers of jobs. */
+export const capabilitiesWithEngine: Capabilities = { ...hostCapabilities, containers: { via: 'docker-endpoint' } };

@@ -30,8 +30,16 @@ export async function removeTree(folder: string, last: string): Promise<TreeRemo
     return { isRemoved: true };
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { isRemoved: true };
-    return { isRemoved: false, error: error instanceof Error ? error.message : String(error) };
+    return { isRemoved: false, error: (error instanceof Error ? error.message : String(error)) + foreignHint(error) };
   }
+}
+
+/** Only root removes what root wrote, which is what most containers run as. */
+function foreignHint(error: unknown): string {
+  const userId = process.geteuid?.();
+  const code = errnoOf(error);
+  if (userId === 0 || userId === undefined || (code !== 'EACCES' && code !== 'EPERM')) return '';
+  return '; files of another user, such as of a container that ran as root, have to be removed as root';
 }
 
 async function removeAll(target: string): Promise<void> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type BackendEvent, isBackendError } from '@forgejo-runner/core';
+import { type BackendEvent, isBackendError, parseLabel } from '@forgejo-runner/core';
 import { packTar } from '@forgejo-runner/kit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { callContext, countProcesses, type Host, openHost, sh } from './host-fixture.ts';
@@ -286,4 +286,29 @@ it('says so at once when its folder cannot be made', async () => {
   await writeFile(path.join(folder, 'file'), '');
   expect(await codeOf(openHost(path.join(folder, 'file', 'jobs')))).toBe('unavailable');
   await chmod(path.join(folder, 'file'), 0o600);
+});
+
+it('hands out the engine that it is configured with, and knows when there is none', async () => {
+  const docker = `unix://${parent}/docker.sock`;
+  const { backend, create } = await openHost(parent, 'runner-1', 'boot-1', { docker });
+  const label = await backend.resolveLabel(parseLabel('shell:host'), callContext());
+  expect(label.capabilities.containers).toEqual({ via: 'docker-endpoint' });
+  const engine = {
+    address: docker,
+    binds: 'target-paths',
+    publishedHost: '127.0.0.1',
+    socketInTarget: `${parent}/docker.sock`,
+  };
+  expect(await backend.dockerEndpoints?.(callContext())).toEqual([engine]);
+  await using environment = await create('with-engine');
+  expect(await environment.dockerEndpoint?.(callContext())).toEqual(engine);
+  expect(await backend.health(callContext())).toMatchObject({ status: 'degraded' });
+  await writeFile(`${parent}/docker.sock`, '');
+  expect(await backend.health(callContext())).toEqual({ status: 'ok' });
+});
+
+it('has no engine unless it is configured with one', async () => {
+  const { backend, create } = await openHost(parent);
+  await using environment = await create('without-engine');
+  expect([backend.dockerEndpoints, environment.dockerEndpoint]).toEqual([undefined, undefined]);
 });

@@ -55,7 +55,10 @@ it.runIf(isRoot)('says what it cannot remove, and leaves the owner file for the 
   await giveTo(nobody);
   await chown(path.join(tree, 'a', 'b'), 0, 0);
   const report = await asNobody(() => removeTree(tree, 'owner'));
-  expect(report).toEqual({ isRemoved: false, error: expect.stringMatching(/EACCES|EPERM/) });
+  expect(report).toEqual({
+    isRemoved: false,
+    error: expect.stringMatching(/(?:EACCES|EPERM).*have to be removed as root/),
+  });
   expect(await readdir(tree)).toContain('owner');
   expect(await removeTree(tree, 'owner')).toEqual({ isRemoved: true });
 });
