@@ -1,4 +1,4 @@
-import type { Backend, SweepReport, SweepRequest } from '@forgejo-runner/core';
+import type { Backend, DockerDriver, SweepReport, SweepRequest } from '@forgejo-runner/core';
 import { expect, it } from 'vitest';
 import { fakeIo } from '../../test/fake-io.ts';
 import { openProcessLog } from './process-log.ts';
@@ -67,4 +67,35 @@ it('stops when it is told to', async () => {
   stop.abort(new Error('stop'));
   await expect(swept).rejects.toThrow('stop');
   expect(text()).toBe('');
+});
+
+it('has the driver sweep the engines of a backend, and then the backend', async () => {
+  const order: string[] = [];
+  const { log, text } = logged();
+  const driver: DockerDriver = {
+    api: 1,
+    fields: [],
+    open: no,
+    sweep: async ({ address }, request) => {
+      order.push(`${address} ${request.owner.boot} ${request.otherBoots}`);
+      if (address.endsWith('dead')) throw new Error('no engine');
+      return { removed: ['old'], leaked: [], kept: [] };
+    },
+  };
+  const endpoint = { binds: 'target-paths', publishedHost: '127.0.0.1' } as const;
+  const host: Backend = {
+    ...backend('host', async () => {
+      order.push('backend');
+      return nothing;
+    }),
+    dockerEndpoints: async () => [
+      { ...endpoint, address: 'unix:///alive' },
+      { ...endpoint, address: 'unix:///dead' },
+    ],
+  };
+  const options = { owner, otherBoots: 'remove', log, driver } as const;
+  await sweepOrphans({ all: () => [host] }, options, new AbortController().signal);
+  expect(order).toEqual(['unix:///alive b remove', 'unix:///dead b remove', 'backend']);
+  expect(text()).toContain('removed what an earlier run left backend=host removed=["old"]');
+  expect(text()).toContain('could not look for what an earlier run left backend=host');
 });

@@ -51,16 +51,14 @@ async function sweepEndpoints(
   options: SweepOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  await logged(backend.id, options, signal, async (request, ctx) => {
-    const endpoints = (await backend.dockerEndpoints?.(ctx)) ?? [];
-    const reports: SweepReport[] = [];
-    for (const endpoint of endpoints) reports.push(await driver.sweep(endpoint, request, ctx));
-    return {
-      removed: reports.flatMap(({ removed }) => removed),
-      leaked: reports.flatMap(({ leaked }) => leaked),
-      kept: reports.flatMap(({ kept }) => kept),
-    };
+  using ctx = openCall({ signal, timeoutMs: sweepTimeoutMs, log: options.log });
+  const endpoints = await backend.dockerEndpoints?.(ctx).catch((error: unknown) => {
+    options.log.warn('could not look for engines', { backend: backend.id, error });
   });
+  // One that is down must not keep the others from being swept.
+  for (const endpoint of endpoints ?? []) {
+    await logged(backend.id, options, signal, (request, call) => driver.sweep(endpoint, request, call));
+  }
 }
 
 async function logged(

@@ -27,7 +27,7 @@ function label(containers: ContainerSupport): ServedLabel {
   };
 }
 
-const native: ContainerSupport = {
+const native: Extract<ContainerSupport, { via: 'native' }> = {
   via: 'native',
   job: true,
   services: true,
@@ -35,6 +35,8 @@ const native: ContainerSupport = {
   build: true,
   fields: ['env', 'ports', 'volumes', 'credentials'],
 };
+
+const everything = [...native.fields, 'cpus', 'healthcheck', 'entrypoint', 'cmd'];
 
 function task(job: string, over: Partial<Task> = {}): Task {
   const indented = job.trim().replaceAll('\n', '\n    ');
@@ -61,12 +63,21 @@ function task(job: string, over: Partial<Task> = {}): Task {
   };
 }
 
-async function plan(job: string, over: Partial<Task> & { containers?: ContainerSupport } = {}) {
+async function plan(
+  job: string,
+  over: Partial<Task> & { containers?: ContainerSupport; validVolumes?: readonly string[] } = {},
+) {
   const served = label(over.containers ?? { via: 'none' });
   return planJob(task(job, over), {
     labels: { get: (name) => (name === 'here' ? served : undefined), names: () => ['here'] },
     maxTimeoutMs: hourMs,
-    policy: { defaults: noOptions, granted: [], privileged: false, validVolumes: ['**'], forcePull: false },
+    policy: {
+      defaults: noOptions,
+      granted: [],
+      privileged: false,
+      validVolumes: over.validVolumes ?? ['**'],
+      forcePull: false,
+    },
   });
 }
 
@@ -196,4 +207,71 @@ it('does not take a job for a place of its own that calls a workflow', async () 
     code: 'FRR504',
     message: 'w.yml:4:3: expected a job with steps, found "one", which calls a workflow',
   });
+});
+
+it('takes options of containers apart', async () => {
+  const job = `container: { image: a, options: "--cpus 1 --health-cmd true --rm" }
+services:
+  db:
+    image: postgres
+    options: >-
+      --health-cmd "pg_isready -U 'x'" --health-interval 10s
+      -e A=1 --network-alias pg -p 5432:5432 --entrypoint run
+    env: { B: 2 }
+    command: serve --name "two words"
+  plain: { image: redis, entrypoint: [a, b], cmd: [c] }
+${steps}`;
+  const { containers, notices } = await planned(job, { containers: { ...native, fields: everything } });
+  expect(containers.jobContainer?.options).toMatchObject({
+    cpus: 1,
+    healthcheck: { test: ['CMD-SHELL', 'true'], intervalMs: 30_000, retries: 3 },
+  });
+  expect(containers.services).toMatchObject([
+    {
+      id: 'db',
+      aliases: ['db', 'pg'],
+      env: { A: '1', B: '2' },
+      ports: [{ container: 5432, host: 5432, protocol: 'tcp' }],
+      entrypoint: ['run'],
+      cmd: ['serve', '--name', 'two words'],
+      healthcheck: { test: ['CMD-SHELL', "pg_isready -U 'x'"], intervalMs: 10_000, timeoutMs: 30_000 },
+    },
+    {
+      id: 'plain',
+      aliases: ['plain'],
+      entrypoint: ['a', 'b'],
+      cmd: ['c'],
+      healthcheck: { test: 'image', intervalMs: 0, timeoutMs: 0, retries: 0, startPeriodMs: 0 },
+    },
+  ]);
+  expect(notices.map(({ message }) => message)).toEqual([
+    'container.options: --rm changes nothing: the runner decides that',
+  ]);
+});
+
+it('places what is wrong with options, of all containers at once', async () => {
+  const job = `container: { image: a, volumes: [x] }
+services:
+  db:
+    image: b
+    options: --nope
+${steps}`;
+  await expect(plan(job, { containers: native })).rejects.toThrow(
+    /w\.yml:5:37: expected source:target\[:ro\] in container\.volumes, found "x"\n.*w\.yml:9:18: services\.db\.options: .*"--nope"/,
+  );
+});
+
+it('refuses what the administrator does not allow, before it asks what the label can do', async () => {
+  const job = `container: { image: a, volumes: [/etc:/x] }\n${steps}`;
+  const error = await plan(job, { containers: { via: 'none' }, validVolumes: [] }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    code: 'FRR505',
+    message: expect.stringContaining('container: jobs of this runner may not mount "/etc"'),
+  });
+});
+
+it('mounts what it allowed, in the form that it looked at', async () => {
+  const job = `container: { image: a, volumes: ["/srv/x/..//data/:/x"] }\n${steps}`;
+  const { containers } = await planned(job, { containers: native, validVolumes: ['/srv/data'] });
+  expect(containers.jobContainer?.mounts).toEqual([{ source: '/srv/data', target: '/x', readOnly: false }]);
 });
