@@ -74,6 +74,20 @@ it('takes the default branch for a commit without a name', async () => {
   expect(await readRepositoryContext(folder, undefined, signal)).toMatchObject({ ref: 'refs/heads/trunk' });
 });
 
+it('takes the last of several settings, and none that is empty', async () => {
+  commit();
+  git('config', '--add', 'user.name', 'Grace Hopper');
+  git('config', 'init.defaultBranch', '');
+  git('config', 'remote.originX.url', 'https://no.example/a/b');
+  git('config', 'remote.origin.url', 'https://forge.example/one/x');
+  git('config', '--add', 'remote.origin.url', 'https://forge.example/two/x');
+  expect(await readRepositoryContext(folder, undefined, signal)).toMatchObject({
+    actor: 'Grace-Hopper',
+    defaultBranch: 'main',
+    repository: 'two/x',
+  });
+});
+
 it('is not led astray by the variables of a hook', async () => {
   const sha = commit();
   vi.stubEnv('GIT_DIR', '/nowhere');

@@ -33,16 +33,17 @@ export async function readRepositoryContext(
 ): Promise<RepositoryContext> {
   signal.throwIfAborted();
   const git = (...args: string[]): Promise<string | undefined> => askGit(directory, args, signal);
-  const [sha, branchRef, tag, remote, originHead, configured, user] = await Promise.all([
+  // Each question costs a process, and a run of one short job has little else to wait for.
+  const [sha, branchRef, originHead, settings] = await Promise.all([
     git('rev-parse', '--verify', '--quiet', 'HEAD'),
     git('symbolic-ref', '--quiet', 'HEAD'),
-    git('describe', '--tags', '--exact-match', 'HEAD'),
-    git('config', '--get', 'remote.origin.url'),
     git('symbolic-ref', '--quiet', 'refs/remotes/origin/HEAD'),
-    git('config', '--get', 'init.defaultBranch'),
-    git('config', '--get', 'user.name'),
+    git('config', '-z', '--get-regexp', String.raw`^(remote\.origin\.url|init\.defaultbranch|user\.name)$`),
   ]);
+  const isNameless = sha !== undefined && branchRef === undefined;
+  const tag = isNameless ? await git('describe', '--tags', '--exact-match', 'HEAD') : undefined;
   signal.throwIfAborted();
+  const { 'remote.origin.url': remote, 'init.defaultbranch': configured, 'user.name': user } = readSettings(settings);
   const origin = remote === undefined ? undefined : readRemote(remote);
   const owner = origin?.owner ?? 'local';
   const name = origin?.name ?? safeName(basename(resolve(directory)), 'repository');
@@ -62,7 +63,16 @@ export async function readRepositoryContext(
   };
 }
 
-/** One line of git's answer; undefined where it has none. */
+/** Git's settings as `--get-regexp -z` lists them; the last of a name counts, and an empty one is none. */
+function readSettings(list = ''): Readonly<Record<string, string | undefined>> {
+  const entries = list.split('\0').map((entry) => {
+    const end = entry.indexOf('\n');
+    return end < 0 ? [entry, undefined] : [entry.slice(0, end), entry.slice(end + 1).trim() || undefined];
+  });
+  return Object.fromEntries(entries) as Record<string, string | undefined>;
+}
+
+/** Git's answer without the space around it; undefined where it has none. */
 async function askGit(directory: string, args: readonly string[], signal: AbortSignal): Promise<string | undefined> {
   // GIT_DIR and the like of the caller, a hook for example, would show us another repository.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_')));
