@@ -79,14 +79,18 @@ async function openEnvironment(
   const { name, owner, expiresAt } = request;
   if (ctx.signal.aborted) throw cancelled(`making environment "${name}"`);
   const marker = newMarker('ENV');
-  const folders = await makeJobFolders(parent, {
-    version: 1,
-    name,
-    owner: { runner: owner.runner, boot: owner.boot },
-    process: await ownIdentity(machine.identity),
-    marker: marker.value,
-    expiresAt,
-  });
+  const folders = await makeJobFolders(
+    parent,
+    {
+      version: 1,
+      name,
+      owner: { runner: owner.runner, boot: owner.boot },
+      process: await ownIdentity(machine.identity),
+      marker: marker.value,
+      expiresAt,
+    },
+    { hasContainers: engine !== undefined },
+  );
   const { platform, env: runnerEnv } = machine;
   const environment = new HostEnvironment({
     name,

@@ -19,6 +19,8 @@ export interface JobFolders {
 }
 
 const inside = ['workspace', 'temp', 'runner', 'home', 'pipes'] as const;
+/** What containers of the job get to see. */
+const shown: readonly string[] = ['workspace', 'temp', 'runner'];
 
 /** Tools that jobs share. An underscore cannot stand in the name of an environment. */
 export const toolCacheName = 'tool_cache';
@@ -65,7 +67,11 @@ export async function openWorkdirParent(parent: string): Promise<void> {
  *
  * @throws BackendError `plan` when the name is taken or none, `unavailable` when the disk does not take it.
  */
-export async function makeJobFolders(parent: string, content: OwnerFile): Promise<JobFolders> {
+export async function makeJobFolders(
+  parent: string,
+  content: OwnerFile,
+  { hasContainers }: { readonly hasContainers: boolean } = { hasContainers: false },
+): Promise<JobFolders> {
   const folders = jobFolders(parent, content.name);
   if (!namePattern.test(content.name)) throw wrongName(content.name);
   const draft = path.join(parent, draftName(content.owner, content.process));
@@ -76,6 +82,10 @@ export async function makeJobFolders(parent: string, content: OwnerFile): Promis
     await chmod(draft, 0o700);
     await writeOwnerFile(draft, content);
     for (const folder of inside) await mkdir(path.join(draft, folder), { mode: 0o700 });
+    if (hasContainers) {
+      // Images have users of their own. Nobody else of this machine gets past the folder above.
+      for (const folder of shown) await chmod(path.join(draft, folder), 0o777);
+    }
     await rename(draft, folders.root);
     return folders;
   } catch (error) {

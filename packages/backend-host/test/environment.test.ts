@@ -33,6 +33,10 @@ async function drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of chunks) expect(chunk.length).toBeGreaterThan(0);
 }
 
+async function modeOf(at: string): Promise<number> {
+  return (await stat(at)).mode & 0o777;
+}
+
 async function hash(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))
@@ -302,6 +306,10 @@ it('hands out the engine that it is configured with, and knows when there is non
   expect(await backend.dockerEndpoints?.(callContext())).toEqual([engine]);
   await using environment = await create('with-engine');
   expect(await environment.dockerEndpoint?.(callContext())).toEqual(engine);
+  const { workspace, temp, runner } = environment.info.paths;
+  // Whatever user a container has can write there, and nobody of this machine can get there.
+  for (const shown of [workspace, temp, runner]) expect(await modeOf(shown)).toBe(0o777);
+  expect(await modeOf(path.dirname(workspace))).toBe(0o700);
   expect(await backend.health(callContext())).toMatchObject({ status: 'degraded' });
   await writeFile(`${parent}/docker.sock`, '');
   expect(await backend.health(callContext())).toEqual({ status: 'ok' });
@@ -311,4 +319,5 @@ it('has no engine unless it is configured with one', async () => {
   const { backend, create } = await openHost(parent);
   await using environment = await create('without-engine');
   expect([backend.dockerEndpoints, environment.dockerEndpoint]).toEqual([undefined, undefined]);
+  expect(await modeOf(environment.info.paths.workspace)).toBe(0o700);
 });
