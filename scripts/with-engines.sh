@@ -61,6 +61,7 @@ write_podman_config() {
   cat >"$work/containers.conf" <<EOF
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=16384:16384"]
+init_path = "/usr/bin/tini-static"
 [network]
 network_backend = "netavark"
 [engine]
