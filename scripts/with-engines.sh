@@ -61,13 +61,13 @@ write_podman_config() {
   cat >"$work/containers.conf" <<EOF
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=16384:16384"]
-init_path = "/usr/bin/tini-static"
 [network]
 network_backend = "netavark"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
+init_path = "/usr/bin/tini-static"
 EOF
   printf '[storage]\ndriver = "overlay"\n' >"$work/storage.conf"
   chmod 0644 "$work"/*.conf
