@@ -47,6 +47,7 @@ it('leaves out outputs that hold a secret or cannot be evaluated, and says so', 
     },
   );
   expect(ran.results.get('one')?.outputs).toEqual(new Map([['good', 'fine']]));
+  expect(ran.job().outputs).toEqual(new Map([['good', 'fine']]));
   const rows = ran.job().section('complete').join('\n');
   for (const name of ['x', 'y', 'bad']) expect(rows).toContain(`##[warning]Output "${name}" is left out`);
   expect(rows).not.toContain('hunter2');

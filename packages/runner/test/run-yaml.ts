@@ -1,9 +1,9 @@
-import type { Backend, DockerDriver, Logger } from '@forgejo-runner/core';
+import type { Backend, DockerDriver, Logger, Owner } from '@forgejo-runner/core';
 import { callContext, type ReferenceBackend, referenceBackend } from '@forgejo-runner/testkit';
 import type { ActionsRuntime } from '../src/environment/runner-facts.ts';
 import { writeFiles } from '../src/environment/target-files.ts';
 import { fromJsonValue, type Value, type ValueMap } from '../src/expressions/values.ts';
-import type { JobRuntime } from '../src/job/run-job.ts';
+import type { FinishedJob, JobRuntime } from '../src/job/run-job.ts';
 import type { WorkflowSources } from '../src/graph/called-workflow.ts';
 import { type RunSettings, runWorkflow } from '../src/local/run-workflow.ts';
 import type { Annotation } from '../src/log/annotations.ts';
@@ -40,6 +40,8 @@ export interface RunYamlOptions {
   readonly actions?: ActionSource;
   readonly policy?: ContainerPolicy;
   readonly driver?: DockerDriver;
+  /** Identity of the runner, where what it makes outlives the process. */
+  readonly runner?: string;
 }
 
 /** An administrator who lets jobs mount everything, and wants nothing. */
@@ -60,6 +62,7 @@ export class SeenJob {
   readonly annotations: Annotation[] = [];
   readonly summaries: string[] = [];
   result: JobResult | undefined;
+  outputs: FinishedJob['outputs'] | undefined;
 
   constructor(id: string, name: string) {
     this.id = id;
@@ -108,7 +111,8 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
   const masker = new Masker();
   for (const secret of Object.values(options.secrets ?? {})) masker.add(secret);
   const jobs: SeenJob[] = [];
-  const label = await serve(backend, ctx.log);
+  const owner = { runner: options.runner ?? 'runner', boot: 'boot' };
+  const label = await serve(backend, owner, ctx.log);
   const settings: RunSettings = {
     github: new Map([['repository', 'me/mine'], ['token', ''], ...contextOf(options.github)]),
     inputs: contextOf(options.inputs),
@@ -130,11 +134,14 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
         step: (change) => void seen.changes.push(change),
         annotation: (annotation) => void seen.annotations.push(annotation),
         summary: (_index, markdown) => void seen.summaries.push(markdown),
-        finished: (result) => void (seen.result = result),
+        finished: (ended) => {
+          seen.result = ended.result;
+          seen.outputs = ended.outputs;
+        },
       };
     },
     runtime: {
-      owner: { runner: 'runner', boot: 'boot' },
+      owner,
       ...(options.driver === undefined ? {} : { driver: options.driver }),
       log: ctx.log,
       masker,
@@ -192,9 +199,8 @@ export function indent(text: string, by: string): string {
 }
 
 /** Opens a backend and its label `here`. */
-async function serve({ factory }: ReferenceBackend, log: Logger): Promise<ServedLabel> {
+async function serve({ factory }: ReferenceBackend, owner: Owner, log: Logger): Promise<ServedLabel> {
   const ctx = { ...callContext(), log };
-  const owner = { runner: 'runner', boot: 'boot' };
   const backend: Backend = await factory.create(
     { config: {}, owner, stateDir: '/nowhere', apiVersion: '1.0.0', addMask: () => {} },
     ctx,

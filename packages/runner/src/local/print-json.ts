@@ -1,3 +1,5 @@
+import { toText } from '../expressions/values.ts';
+import type { FinishedJob } from '../job/run-job.ts';
 import type { LogSection } from '../report/job-report.ts';
 import type { JobPrinting, PrintedJob } from './printed-job.ts';
 import { recordAnnotation, recordStep, type RunRecord, runResult } from './run-record.ts';
@@ -26,10 +28,10 @@ export function jsonJob({ record, write, now }: JobPrinting): PrintedJob {
     summary: (step, markdown) => {
       void say('step-summary', now(), { step, markdown });
     },
-    finished: (result, durationMs) => {
+    finished: ({ result, outputs }, durationMs) => {
       record.result = result;
       record.durationMs = durationMs;
-      void say('job-finished', now(), { result, durationMs });
+      void say('job-finished', now(), { result, durationMs, outputs: textsOf(outputs) });
     },
   };
 }
@@ -43,6 +45,10 @@ export function jsonRunFinished(record: RunRecord, durationMs: number, atMs: num
     durationMs: jobMs ?? 0,
   }));
   return line('run-finished', atMs, { result: runResult(record), durationMs, jobs });
+}
+
+function textsOf(outputs: FinishedJob['outputs']): Readonly<Record<string, string>> {
+  return Object.fromEntries([...outputs].map(([name, value]) => [name, toText(value)]));
 }
 
 function line(type: string, atMs: number, fields: object): string {

@@ -68,7 +68,16 @@ async function runBuild(job: PrintedJob): Promise<void> {
     conclusion: 'success',
     atMs: start + 5,
   });
-  job.finished('failure', 2500);
+  job.finished(
+    {
+      result: 'failure',
+      outputs: new Map([
+        ['version', '1.2'],
+        ['__proto__', 'x'],
+      ]),
+    },
+    2500,
+  );
 }
 
 describe('openRunPrinter', () => {
@@ -113,8 +122,8 @@ Remarks of build
     long.step({ ...step(0), kind: 'started', name: 'b', atMs: start });
     await build.rows(step(0), rows('##[group]G', 'one'));
     await long.rows(step(0), rows('two', '##[endgroup]', 'three'));
-    build.finished('success', 1);
-    printer.job('deploy', 'deploy').finished('skipped', 0);
+    build.finished({ result: 'success', outputs: new Map() }, 1);
+    printer.job('deploy', 'deploy').finished({ result: 'skipped', outputs: new Map() }, 0);
     await printer.close();
     expect(text()).toBe(`build    | > a
 test (a… | > b
@@ -142,7 +151,7 @@ Summary
     await job.rows(step(0), rows('\u001b[32mgreen\u001b[0m\u001b[2J', '##[error]\u001b[2Jx'));
     job.step({ ...step(0), kind: 'started', name: 'a\u001b[2J\nb', atMs: start });
     job.annotation({ level: 'warning', message: 'w\u001b[2J', step: 0 });
-    job.finished('success', 0);
+    job.finished({ result: 'success', outputs: new Map() }, 0);
     await printer.close();
     expect(text()).toContain('  \u001b[32mgreen\u001b[0m\u001b[0m\n');
     expect(text()).toContain('\u001b[31mError: x\u001b[39m\n');
@@ -275,6 +284,7 @@ describe('--json', () => {
       durationMs: 1234,
     });
     expect(objects.at(-2)).toMatchObject({ type: 'job-finished', ...job, result: 'failure', durationMs: 2500 });
+    expect(text()).toContain('"outputs":{"version":"1.2","__proto__":"x"}}');
     expect(objects.at(-1)).toMatchObject({
       type: 'run-finished',
       result: 'failure',

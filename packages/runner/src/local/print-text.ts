@@ -61,7 +61,7 @@ export function textJob(printing: JobPrinting, style: TextStyle, order: number):
     step: (change) => job.step(change),
     annotation: (annotation) => recordAnnotation(printing.record, annotation),
     summary: (stepIndex, markdown) => job.summary(stepIndex, markdown),
-    finished: (result, durationMs) => job.finished(result, durationMs),
+    finished: ({ result }, durationMs) => job.finished(result, durationMs),
   };
 }
 

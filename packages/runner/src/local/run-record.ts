@@ -7,7 +7,7 @@ export interface RunRecord {
   readonly startedAtMs: number;
 }
 
-/** A job of the run. Jobs of a matrix share their id. */
+/** A job of the run. Those of a matrix have their number behind the id: `build-1`. */
 export interface JobRecord {
   readonly id: string;
   readonly name: string;

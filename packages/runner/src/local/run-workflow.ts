@@ -54,7 +54,7 @@ interface LevelSettings extends RunSettings {
 
 /** Where a job of a local run reports to, and is told how it ended. */
 export interface LocalJobReport extends JobReport {
-  readonly finished: (result: JobResult, durationMs: number) => void;
+  readonly finished: (ended: FinishedJob, durationMs: number) => void;
 }
 
 /**
@@ -170,7 +170,7 @@ async function runInstance(task: Task, settings: LevelSettings, signal: AbortSig
       return await endUnrun(report, { result: 'skipped', rows: [`Skipped: ${plan.because}`] }, settings);
     if (settings.isDryRun) return await endUnrun(report, { result: 'success', rows: plannedRows(plan.job) }, settings);
     const finished = await runJob(plan.job, { ...settings.runtime, report, signal });
-    report.finished(finished.result, Date.now() - startedAt);
+    report.finished(finished, Date.now() - startedAt);
     return finished;
   } catch (error) {
     // The look for actions ends with the job.
@@ -235,8 +235,9 @@ async function endUnrun(report: LocalJobReport, ended: EndedUnrun, settings: Lev
     { kind: 'set-up' },
     ended.rows.map((text) => ({ atMs, text: masker.mask(text) })),
   );
-  report.finished(ended.result, 0);
-  return { result: ended.result, outputs: new Map() };
+  const finished = { result: ended.result, outputs: new Map() };
+  report.finished(finished, 0);
+  return finished;
 }
 
 function errorRows(error: unknown): readonly string[] {
