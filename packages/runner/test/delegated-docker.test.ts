@@ -111,6 +111,14 @@ it('believes a job container about its own inside', async () => {
 });
 
 describe('when something fails', () => {
+  it('a job container that is gone ends the job, although its machine lives', async () => {
+    const steps = '- run: "true"\n- { run: "echo never", if: always() }';
+    const { seen, result } = await run(steps, { head, faults: { isLost: true } });
+    expect(result).toBe('failure');
+    expect(seen.text()).toContain('The environment is gone (the container died); later steps cannot run');
+    expect(seen.steps(1)).not.toContain('never');
+  });
+
   it.each<[NonNullable<DriverFaults['fails']>, readonly string[]]>([
     ['open', []],
     ['createServiceContainer', ['driver remove all']],

@@ -17,6 +17,8 @@ export interface DriverFaults {
   /** Only that many times. */
   readonly times?: number;
   readonly leaks?: boolean;
+  /** The job container dies with its first command. */
+  readonly isLost?: boolean;
   /** What the job container looks like inside, where that is not the machine. */
   readonly info?: (machine: EnvironmentInfo) => EnvironmentInfo;
 }
@@ -111,9 +113,12 @@ function jobContainer(machine: EnvironmentInfo, faults: DriverFaults): Omit<Cont
     id: 'job',
     network: 'net',
     ...(faults.info === undefined ? {} : { info: faults.info(machine) }),
-    state: async () => ({ alive: true }),
+    state: async () => (faults.isLost === true ? { alive: false, detail: 'the container died' } : { alive: true }),
     baseEnv: { PATH: machine.env.defaultPath, FROM_IMAGE: 'yes' },
-    exec: (request, ctx) => startProcessGroup(request, { signal: ctx.signal }),
+    exec: (request, ctx) => {
+      if (faults.isLost !== true) return startProcessGroup(request, { signal: ctx.signal });
+      return { result: Promise.reject(new BackendError('lost', 'nobody knows how it ended')) };
+    },
     copyIn: ({ dest, tar }, ctx) => unpackTar({ dest, tar }, ctx.signal),
     copyOut: (request, ctx) => packTar(request, ctx.signal),
   };

@@ -324,3 +324,18 @@ it('answers any YAML with a configuration or a list of problems', () => {
     }),
   );
 });
+
+it.each(['unix:/run/docker.sock', '/run/docker.sock', 'auto'])('refuses the engine %s', (dockerHost) => {
+  const read = () => readConfig(`container: { docker_host: "${dockerHost}" }`, 'c.yml');
+  expect(read).toThrow(
+    'container.docker_host: expected "-", automount or a URL such as unix:///run/docker.sock, found',
+  );
+});
+
+it.each(['', '-', 'automount', 'unix:///run/docker.sock', 'tcp://h:1', 'ssh://me@h'])(
+  'takes the engine "%s"',
+  (dockerHost) => {
+    const { container } = readConfig(`container: { docker_host: "${dockerHost}" }`, 'c.yml');
+    expect(container.dockerHost).toBe(dockerHost || '-');
+  },
+);

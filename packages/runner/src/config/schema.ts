@@ -19,6 +19,7 @@ const levels = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', '
 const many = { max: Number.MAX_SAFE_INTEGER };
 const port = { max: 65_535 };
 const httpUrl = /^https?:\/\/\S+$/;
+const dockerHost = /^(?:-|automount|[a-z]+:\/\/\S+)$/;
 const fileUrl = /^file:\S+$/;
 const labelForms =
   'a list such as ["debian:docker://node:22-bookworm", "shell:host"], or a mapping of names to backend and backend-options';
@@ -98,9 +99,14 @@ const container = z.strictObject({
   options: text('Options for containers of jobs, as for docker run', { example: '"--cpus 2"' }),
   workdir_parent: text('Folder in containers where jobs work', { byDefault: 'workspace' }),
   valid_volumes: textList('Volumes that jobs may mount, as glob patterns', '["data", "/srv/*.d"]'),
-  docker_host: text('Docker to use, and what jobs get of it: "-" nothing, automount its socket, or a URL', {
-    byDefault: '-',
-  }),
+  docker_host: pattern(
+    dockerHost,
+    'Docker to use, and what jobs get of it: "-" nothing, automount its socket, or a URL',
+    {
+      expected: '"-", automount or a URL such as unix:///run/docker.sock',
+      byDefault: '-',
+    },
+  ),
   force_pull: flag(false, 'Pull images even if they are there'),
   force_rebuild: flag(false, 'Build images of Docker actions even if they are there'),
 });

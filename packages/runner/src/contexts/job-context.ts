@@ -22,6 +22,8 @@ function containerValue(id: string, network: string | undefined): Map<string, Va
 }
 
 function serviceValue(service: ServiceContainer): ValueMap {
-  const ports = new Map(service.ports.map((port): [string, Value] => [String(port.container), String(port.port)]));
+  // A port of both protocols has one entry: what workflows mean is the one for TCP.
+  const byProtocol = service.ports.toSorted((a, b) => Number(a.protocol === 'tcp') - Number(b.protocol === 'tcp'));
+  const ports = new Map(byProtocol.map((port): [string, Value] => [String(port.container), String(port.port)]));
   return containerValue(service.id, service.network).set('ports', ports);
 }
