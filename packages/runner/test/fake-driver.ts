@@ -17,6 +17,10 @@ export interface DriverFaults {
   /** Only that many times. */
   readonly times?: number;
   readonly leaks?: boolean;
+  /** No image has the program chown. */
+  readonly hasNoChown?: boolean;
+  /** Users in containers are others outside; root is 65534. */
+  readonly isRootless?: boolean;
   /** The job container dies with its first command. */
   readonly isLost?: boolean;
   /** What the job container looks like inside, where that is not the machine. */
@@ -53,6 +57,9 @@ export function fakeDriver(backend: ReferenceBackend, faults: DriverFaults = {})
   };
 }
 
+/** What a rootless engine makes of the users that `chown` names. */
+const outside: Readonly<Record<string, string>> = { '65534:65534': '165533:165533', '0:0': '65534:65534' };
+
 type Recorder = (method: string, detail?: unknown) => void;
 
 function containersOf({ info }: DelegationRequest, record: Recorder, faults: DriverFaults): DelegatedContainers {
@@ -85,7 +92,9 @@ function containersOf({ info }: DelegationRequest, record: Recorder, faults: Dri
         id: `step-${spec.stepId}`,
         run: (io, ctx) => {
           record('run');
-          const argv = [...(spec.entrypoint ?? []), ...(spec.cmd ?? [])];
+          const own = faults.hasNoChown === true && spec.entrypoint?.[0] === 'chown' ? ['false'] : spec.entrypoint;
+          const words = [...(own ?? []), ...(spec.cmd ?? [])];
+          const argv = faults.isRootless === true ? words.map((word) => outside[word] ?? word) : words;
           const request: ExecRequest = {
             ...io,
             argv: [argv[0] ?? 'true', ...argv.slice(1)],

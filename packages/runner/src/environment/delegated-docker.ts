@@ -1,6 +1,7 @@
 import {
   BackendError,
   type CallContext,
+  type ContainerSpec,
   type DelegatedContainers,
   type DockerDriver,
   type DockerEndpointDescriptor,
@@ -11,6 +12,7 @@ import {
 import { isPath } from '../plan/option-values.ts';
 import { answerOf } from './answer-of.ts';
 import type { CreatedEnvironment } from './create-environment.ts';
+import { type FileOwner, handBackFiles, ordinaryUser } from './hand-back-files.ts';
 import type { Removable } from './remove-all.ts';
 
 /** Makes the containers of a job: an environment with native ones, or the Docker driver at the endpoint of one. */
@@ -26,13 +28,18 @@ export type DelegatedMaker = Required<ContainerMaker> & Removable;
  * Has the driver make the containers of a job at the endpoint that its environment hands out. The endpoint is asked for
  * with the first container, so that a job that needs none runs without an engine.
  */
-export function delegateContainers(driver: DockerDriver, created: CreatedEnvironment): DelegatedMaker {
-  const delegation = new Delegation(driver, created);
+export function delegateContainers(
+  driver: DockerDriver,
+  created: CreatedEnvironment,
+  user: FileOwner | undefined = ordinaryUser(),
+): DelegatedMaker {
+  const delegation = new Delegation(driver, created, user);
   return {
     id: `containers of ${created.environment.name}`,
-    createJobContainer: async (spec, ctx) => (await delegation.open(ctx)).createJobContainer(spec, ctx),
-    createServiceContainer: async (spec, ctx) => (await delegation.open(ctx)).createServiceContainer(spec, ctx),
-    createStepContainer: async (spec, ctx) => (await delegation.open(ctx)).createStepContainer(spec, ctx),
+    createJobContainer: async (spec, ctx) => (await delegation.openFor(spec, ctx)).createJobContainer(spec, ctx),
+    createServiceContainer: async (spec, ctx) =>
+      (await delegation.openFor(spec, ctx)).createServiceContainer(spec, ctx),
+    createStepContainer: async (spec, ctx) => (await delegation.openFor(spec, ctx)).createStepContainer(spec, ctx),
     buildImage: async (request, ctx) => (await delegation.open(ctx)).buildImage(request, ctx),
     remove: (ctx) => delegation.remove(ctx),
   };
@@ -41,11 +48,19 @@ export function delegateContainers(driver: DockerDriver, created: CreatedEnviron
 class Delegation {
   readonly #driver: DockerDriver;
   readonly #created: CreatedEnvironment;
+  readonly #user: FileOwner | undefined;
+  readonly #images = new Set<string>();
   #opening: Promise<DelegatedContainers> | undefined;
 
-  constructor(driver: DockerDriver, created: CreatedEnvironment) {
+  constructor(driver: DockerDriver, created: CreatedEnvironment, user: FileOwner | undefined) {
     this.#driver = driver;
     this.#created = created;
+    this.#user = user;
+  }
+
+  async openFor({ image }: Pick<ContainerSpec, 'image'>, ctx: CallContext): Promise<DelegatedContainers> {
+    this.#images.add(image);
+    return this.open(ctx);
   }
 
   /** Services start at the same time, and share what the first of them opens. */
@@ -63,7 +78,12 @@ class Delegation {
   async remove(ctx: CallContext): Promise<RemoveReport> {
     const containers = await this.#opening?.catch(() => undefined);
     if (containers === undefined) return { removed: [], leaked: [] };
+    const { environment } = this.#created;
+    const sharedPath = environment.target?.sharedPath;
     try {
+      if (this.#user !== undefined && sharedPath !== undefined) {
+        await handBackFiles(containers, { info: environment.info, sharedPath, images: this.#images }, this.#user, ctx);
+      }
       return await containers.remove(ctx);
     } finally {
       await containers[Symbol.asyncDispose]();
