@@ -98,9 +98,10 @@ export function placeIn(node: YamlNode, ...keys: readonly string[]): Place {
 
 function readOptions(value: Value, { what, node }: WrittenContainer, findings: ContainerFindings): ReadOptions {
   const at = placeIn(node, 'options');
-  // As a list it is one option an item, which saves the quotes of YAML.
-  const read = readContainerOptions(textList(value).join(' '));
   const say = (message: string): Problem & Notice => ({ at, message: `${what}.options: ${message}` });
+  const isText = value === null || typeof value === 'string';
+  if (!isText) findings.problems.push(say('expected one text with all options'));
+  const read = readContainerOptions(isText ? (value ?? '') : '');
   findings.problems.push(...read.problems.map(say));
   findings.notices.push(...read.notices.map(say));
   return read;

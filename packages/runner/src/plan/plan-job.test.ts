@@ -187,6 +187,9 @@ it.each<[string, string]>([
   ['volumes: ["a:b:c:d"]', 'expected source:target[:ro] in container.volumes, found "a:b:c:d"'],
   ['credentials: { username: me }', 'expected username and password in container.credentials, both not empty'],
   ['env: [A]', 'expected container.env to be a mapping'],
+  ['env: { "A=B": 1 }', 'expected names without "=" and values without zero bytes in container.env, found "A=B"'],
+  ['options: [--init]', 'container.options: expected one text with all options'],
+  ['volumes: [./data:/x]', 'expected an absolute path or the name of a volume to mount in container, found "./data"'],
 ])('refuses a container with %s', async (line, message) => {
   const job = `container:\n  image: a\n  ${line}\n${steps}`;
   await expect(plan(job, { containers: native })).rejects.toThrow(message);
