@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { LogRow, LogSection } from '../report/job-report.ts';
 import { encodeBlock, rowLine, type SpooledRow } from './log-spool-blocks.ts';
