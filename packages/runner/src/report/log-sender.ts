@@ -16,6 +16,8 @@ export interface LogSenderOptions {
   readonly log: Logger;
   /** Rows that the server had when an earlier process ended. */
   readonly ackedRows: number;
+  /** Rows that an earlier process wrote; 0 in the one that runs the job. */
+  readonly oldRows: number;
 }
 
 /** Brings the rows of a spool to the server: each once, in order, from wherever the server says it stands. */
@@ -65,20 +67,21 @@ export class LogSender {
     try {
       const { ackIndex } = await channel.updateLog({ taskId, index, rows, noMore }, signal);
       if (noMore && ackIndex === index + rows.length) this.#isClosed = true;
-      else this.#acknowledge(ackIndex);
+      else this.#acknowledge(ackIndex, index + rows.length);
       return this.hasRows;
     } catch (error) {
       return this.#failed(reportFailure(error), { rows: rows.length, isLast: closing !== undefined });
     }
   }
 
-  #acknowledge(ackIndex: number): void {
-    const { spool, log, taskId } = this.#options;
+  #acknowledge(ackIndex: number, sentEnd: number): void {
+    const { oldRows, log, taskId } = this.#options;
     if (!Number.isSafeInteger(ackIndex) || ackIndex < 0) {
       throw new ReportFailure('retry', `expected a number of rows, found ${String(ackIndex)}`);
     }
     const before = this.#ackedRows;
-    if (ackIndex > spool.flushedRows + this.#shift) this.#shift = ackIndex - spool.flushedRows;
+    // It has rows that the disk lost with the power: what is new comes after them.
+    if (ackIndex > sentEnd && ackIndex > oldRows) this.#shift = ackIndex - oldRows;
     // Fewer rows than the shift: the server lost all of ours, and gets them from the first one on.
     if (ackIndex < this.#shift) this.#shift = 0;
     this.#ackedRows = ackIndex - this.#shift;

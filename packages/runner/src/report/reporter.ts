@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from '@forgejo-runner/core';
 import { LogSpool } from '../log/log-spool.ts';
+import { closingRows } from './closing-rows.ts';
 import { type Delivery, sendFinalReport } from './final-report.ts';
 import { type JobFile, JobFileWriter, jobLogName } from './job-file.ts';
 import type { JobReport, JobResult, LogRow, LogSection, StepChange } from './job-report.ts';
@@ -99,7 +100,7 @@ class RunningReport implements Reporter {
     this.#startedAtMs = clock.now();
     this.#stepNames = [...job.stepNames];
     this.#backend = job.backend;
-    this.#sender = new LogSender({ taskId: job.taskId, spool, channel, log, ackedRows: 0 });
+    this.#sender = new LogSender({ taskId: job.taskId, spool, channel, log, ackedRows: 0, oldRows: 0 });
     this.#summaries = new KeptSummaries(folder);
     this.#file = new JobFileWriter(
       folder,
@@ -269,11 +270,3 @@ class RunningReport implements Reporter {
 }
 
 const unshownSummaries = '##[notice]Summaries of steps are not shown: the instance has no place for them';
-
-/** What the log of a job ends with. */
-export const closingRows: Readonly<Record<JobResult, string>> = {
-  success: 'Job succeeded',
-  failure: 'Job failed',
-  cancelled: 'Job was cancelled',
-  skipped: 'Job was skipped',
-};
