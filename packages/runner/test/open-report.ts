@@ -46,12 +46,14 @@ export async function openReport(
     readonly clock?: HeldClock;
     readonly settings?: Partial<ReportSettings>;
     readonly job?: Partial<ReportedJob>;
+    /** Name of the folder; by default the id of the task. */
+    readonly id?: string;
   } = {},
 ): Promise<OpenedReport> {
   const { channel = fakeChannel(), clock = heldClock() } = given;
   const warnings: string[] = [];
   const job = { ...someJob, ...given.job };
-  const folder = join(parent, 'jobs', job.taskId);
+  const folder = join(parent, 'jobs', given.id ?? job.taskId);
   const reporter = await openReporter({
     job,
     folder,

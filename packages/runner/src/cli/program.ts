@@ -70,6 +70,24 @@ function commands(): readonly (readonly [Command, Action])[] {
       async (command, context) => (await import('./build-info.ts')).showBuildInfo(command.opts(), context),
     ],
     [
+      new Command('jobs')
+        .summary('show the jobs of this runner')
+        .description('Shows the jobs that this runner ran for instances, those that started last first.')
+        .option('--json', 'print JSON'),
+      async (command, context) => (await import('./jobs.ts')).showJobs(command.opts(), context),
+    ],
+    [
+      new Command('logs')
+        .summary('show the log of a job')
+        .description('Shows the log of a job that this runner ran for an instance, also while it runs.')
+        .addArgument(new Argument('<job>', 'job as the command jobs lists it, or the id of its task'))
+        .option('-f, --follow', 'go on until the job has ended')
+        .option('--step <number>', 'only rows of this step, from 1 on')
+        .option('--timestamps', 'print the time of each row'),
+      async (command, context) =>
+        (await import('./logs.ts')).showLog({ ...command.opts(), job: command.args[0] ?? '' }, context),
+    ],
+    [
       new Command('completion')
         .summary('print a completion script')
         .description('Prints a script that completes this command line in a shell.')
