@@ -12,7 +12,7 @@ import type { ContainerPolicy } from '../src/plan/admin-policy.ts';
 import type { ActionSource } from '../src/plan/job-actions.ts';
 import { noOptions } from '../src/plan/option-fields.ts';
 import type { ServedLabel } from '../src/plan/planned-job.ts';
-import type { JobResult, LogSection, StepChange } from '../src/report/job-report.ts';
+import type { JobReport, JobResult, LogSection, StepChange } from '../src/report/job-report.ts';
 import type { NeededJob } from '../src/task/task.ts';
 import { parseWorkflow } from '../src/workflow/parse-workflow.ts';
 
@@ -42,6 +42,8 @@ export interface RunYamlOptions {
   readonly driver?: DockerDriver;
   /** Identity of the runner, where what it makes outlives the process. */
   readonly runner?: string;
+  /** Gets all that {@link SeenJob} sees, and may hold up the job. */
+  readonly report?: JobReport;
 }
 
 /** An administrator who lets jobs mount everything, and wants nothing. */
@@ -130,10 +132,22 @@ export async function startYaml(yaml: string, options: RunYamlOptions = {}): Pro
       const seen = new SeenJob(id, name);
       jobs.push(seen);
       return {
-        rows: (section, rows) => void seen.rows.push(...rows.map(({ text }) => ({ section, text }))),
-        step: (change) => void seen.changes.push(change),
-        annotation: (annotation) => void seen.annotations.push(annotation),
-        summary: (_index, markdown) => void seen.summaries.push(markdown),
+        rows: (section, rows) => {
+          seen.rows.push(...rows.map(({ text }) => ({ section, text })));
+          return options.report?.rows(section, rows);
+        },
+        step: (change) => {
+          seen.changes.push(change);
+          options.report?.step(change);
+        },
+        annotation: (annotation) => {
+          seen.annotations.push(annotation);
+          options.report?.annotation(annotation);
+        },
+        summary: (index, markdown) => {
+          seen.summaries.push(markdown);
+          options.report?.summary(index, markdown);
+        },
         finished: (ended) => {
           seen.result = ended.result;
           seen.outputs = ended.outputs;
