@@ -4,8 +4,10 @@ import type { ReportClock } from '../src/report/report-clock.ts';
 export interface HeldClock extends ReportClock {
   /** Moves time on, one waiting after the other; resolves when everybody waits again for later. */
   readonly advance: (ms: number) => Promise<void>;
-  /** Resolves when somebody waits. */
+  /** Resolves when somebody waits, or nobody will any more. */
   readonly idle: () => Promise<void>;
+  /** From now on nobody waits. */
+  readonly stop: () => void;
 }
 
 interface Waiting {
@@ -17,10 +19,15 @@ interface Waiting {
 export function heldClock(startMs = 1_000_000): HeldClock {
   let nowMs = startMs;
   const waiting = new Set<Waiting>();
+  let isStopped = false;
   const idle = async (): Promise<void> => {
     // Disk and promises need real time; none of it counts here.
-    for (let turns = 0; waiting.size === 0 && turns < 20_000; turns += 1) await new Promise(setImmediate);
-    for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
+    const until = performance.now() + 30_000;
+    for (;;) {
+      if (waiting.size > 0 || isStopped) return;
+      if (performance.now() > until) throw new Error('expected somebody to wait for the time, found nobody');
+      await new Promise(setImmediate);
+    }
   };
   return {
     now: () => nowMs,
@@ -39,6 +46,9 @@ export function heldClock(startMs = 1_000_000): HeldClock {
       });
     },
     idle,
+    stop: () => {
+      isStopped = true;
+    },
     advance: async (ms) => {
       const untilMs = nowMs + ms;
       for (;;) {

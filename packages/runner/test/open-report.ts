@@ -62,6 +62,7 @@ export async function openReport(
     clock,
     log: recordingLog(warnings),
   });
+  void reporter.settled.then(clock.stop);
   return { reporter, channel, clock, folder, warnings, [Symbol.asyncDispose]: () => reporter[Symbol.asyncDispose]() };
 }
 

@@ -82,6 +82,7 @@ async function recover({ reporter, channel, clock }: OpenedReport, path: string)
     log: recordingLog([]),
   };
   const recovering = recoverReports(options, new AbortController().signal);
+  void recovering.then(later.stop);
   await later.advance(60 * 60_000);
   expect(await recovering).toMatchObject([{ delivery: 'delivered' }]);
   const reason = '##[error]The runner was stopped while this job ran';

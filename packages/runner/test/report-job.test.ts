@@ -13,6 +13,7 @@ let channel: FakeChannel;
 let reporter: Reporter;
 const warnings: string[] = [];
 beforeEach(async () => {
+  warnings.length = 0;
   temp = await openTempFolder();
   channel = fakeChannel({ summaries: true });
   reporter = await openReporter({
@@ -27,7 +28,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await reporter[Symbol.asyncDispose]();
   await temp[Symbol.asyncDispose]();
-  expect(warnings).toEqual([]);
+  if (warnings.length > 0) throw new Error(`expected no warning, found ${warnings.join(', ')}`);
 });
 
 const files = {

@@ -232,8 +232,10 @@ function recover(
   { isAlive = () => false }: { readonly isAlive?: (job: JobFile) => boolean } = {},
   signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly RecoveredJob[]> {
-  return recoverReports(
+  const recovering = recoverReports(
     { folder: join(temp.path, 'jobs'), channelOf: () => channel, isAlive, settings, clock, log: recordingLog([]) },
     signal,
   );
+  void recovering.then(clock.stop);
+  return recovering;
 }
