@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { readJobFile } from '../src/report/job-file.ts';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { JobFileWriter, readJobFile } from '../src/report/job-file.ts';
 import { ReportFailure } from '../src/report/report-channel.ts';
 import { EndedByServer } from '../src/report/report-loop.ts';
 import { type ChannelCall, fakeChannel } from './fake-channel.ts';
@@ -396,6 +396,13 @@ it('keeps its files from other users, and takes a task once', async () => {
     expect((await stat(`${opened.folder}/${name}`)).mode & 0o777).toBe(0o600);
   }
   await expect(openReport(temp.path)).rejects.toMatchObject({ code: 'EEXIST' });
+});
+
+it('does not begin where its state cannot be written', async () => {
+  await using temp = await openTempFolder();
+  const failing = vi.spyOn(JobFileWriter.prototype, 'save').mockRejectedValueOnce(new Error('disk full'));
+  await expect(openReport(temp.path)).rejects.toThrow('disk full');
+  failing.mockRestore();
 });
 
 it('finishes once, and takes nothing after that', async () => {

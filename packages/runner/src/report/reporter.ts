@@ -68,8 +68,13 @@ export async function openReporter(options: ReporterOptions): Promise<Reporter> 
     },
   });
   running = new RunningReport(options, spool);
-  await running.start();
-  return running;
+  try {
+    await running.start();
+    return running;
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 class RunningReport implements Reporter {
