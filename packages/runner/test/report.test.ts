@@ -141,6 +141,23 @@ it('cuts what it sends into requests, one at a time, and does not wait between f
   expect(channel.mostAtOnce()).toBe(1);
 });
 
+it('does not pause while it is behind, and looks for a cancellation all the same', async () => {
+  await using opened = await openReport(temp.path);
+  const { reporter, channel, clock } = opened;
+  const { updateLog } = channel;
+  const slow: typeof updateLog = async (update, signal) => {
+    await clock.wait(400, signal);
+    return updateLog(update, signal);
+  };
+  Object.assign(channel, { updateLog: slow });
+  const texts = Array.from({ length: 20_000 }, (_, index) => `row ${index}`);
+  await reporter.report.rows(setUp, rowsOf(...texts));
+  await clock.advance(9500);
+  await clock.idle();
+  expect(channel.rows).toHaveLength(texts.length);
+  expect(channel.calls.filter(({ kind }) => kind === 'task').length).toBeGreaterThanOrEqual(4);
+});
+
 it('sends outputs before the result, and warns about those that the server would drop', async () => {
   await using opened = await openReport(temp.path);
   const outputs = new Map([
@@ -275,23 +292,67 @@ it('waits longer after each failure while the job runs, and says it once', async
   await clock.idle();
   expect(channel.calls.length).toBeGreaterThan(10);
   expect(channel.calls.length).toBeLessThan(40);
-  expect(opened.warnings).toEqual(['a job cannot be reported']);
+  expect(opened.warnings).toEqual(['the state of a job cannot be reported']);
   channel.fault = () => undefined;
   await clock.advance(10_000);
   await clock.idle();
   expect(channel.state()).toBeDefined();
 });
 
+it('notices a cancellation although the server takes no rows', async () => {
+  await using opened = await openReport(temp.path);
+  const { channel, clock, reporter } = opened;
+  channel.fault = (call) => (call.kind === 'log' ? 'before' : undefined);
+  await reporter.report.rows(setUp, rowsOf('a'));
+  await clock.advance(60_000);
+  await clock.idle();
+  channel.end('cancelled');
+  await clock.advance(2000);
+  await clock.idle();
+  expect(reporter.cancelled.aborted).toBe(true);
+  expect(opened.warnings).toEqual(['rows of a job cannot be reported']);
+});
+
+it('reports the result although the server takes no rows for minutes, but not at once', async () => {
+  await using opened = await openReport(temp.path);
+  const { channel, clock, reporter } = opened;
+  channel.fault = (call) => (call.kind === 'log' ? 'before' : undefined);
+  await reporter.report.rows(setUp, rowsOf('a'));
+  const finished = reporter.finish('success', new Map());
+  await clock.advance(9 * 60_000);
+  expect(await finished).toBe('pending');
+  expect(channel.state()).toMatchObject({ taskId: '7' });
+  expect(channel.state()).not.toHaveProperty('result');
+  await clock.advance(3 * 60_000);
+  expect(await reporter.settled).toBe('delivered');
+  expect(channel.state()?.result).toBe('success');
+  expect(opened.warnings).toContain('the log on the instance ends early');
+});
+
+it('does not count the time in which the server was away as a refusal of rows', async () => {
+  await using opened = await openReport(temp.path);
+  const { channel, clock, reporter } = opened;
+  channel.fault = () => 'before';
+  await reporter.report.rows(setUp, rowsOf('a'));
+  const finished = reporter.finish('success', new Map());
+  await clock.advance(60 * 60_000);
+  expect(await finished).toBe('pending');
+  channel.fault = () => undefined;
+  await clock.advance(60_000);
+  expect(await reporter.settled).toBe('delivered');
+  expect(channel.texts()).toEqual(['a', 'Job succeeded']);
+});
+
 it('has the patience that a server asks for', async () => {
   await using opened = await openReport(temp.path);
   const { channel, clock } = opened;
   channel.fault = () => {
-    throw new ReportFailure('retry', 'too many requests', { retryAfterMs: 8000 });
+    throw new ReportFailure('retry', 'too many requests', { retryAfterMs: 80_000 });
   };
   await clock.advance(1000);
   await clock.idle();
   expect(channel.calls).toHaveLength(1);
-  await clock.advance(7900);
+  await clock.advance(79_900);
   await clock.idle();
   expect(channel.calls).toHaveLength(1);
   await clock.advance(200);

@@ -49,6 +49,8 @@ export async function sendFinalReport(options: FinalReportOptions, signal: Abort
   return new FinalReport(options).send(signal);
 }
 
+const logPatienceMs = 10 * 60_000;
+
 class FinalReport {
   readonly #options: FinalReportOptions;
   readonly #summaries: number[];
@@ -57,6 +59,7 @@ class FinalReport {
   #mayBeKnown = false;
   #failures = 0;
   #goneSinceMs: number | undefined;
+  #logFailsSinceMs: number | undefined;
   #shown = '';
 
   constructor(options: FinalReportOptions) {
@@ -89,7 +92,7 @@ class FinalReport {
   async #sendNext(signal: AbortSignal): Promise<boolean> {
     const { sender, ended } = this.#options;
     if (!sender.isClosed) {
-      await sender.send({ atMs: ended.stoppedAtMs, text: ended.closingRow }, signal);
+      await this.#sendRows(signal);
       return false;
     }
     const stepIndex = this.#summaries[0];
@@ -105,6 +108,25 @@ class FinalReport {
     this.#mayBeKnown = true;
     await this.#options.channel.updateTask({ state: this.#state(true), outputs: new Map() }, signal);
     return true;
+  }
+
+  /**
+   * A log that the server does not take, as when its own disk is full, must not cost the result: while the server takes
+   * signs of life, the log gets some minutes.
+   */
+  async #sendRows(signal: AbortSignal): Promise<void> {
+    const { sender, ended, channel, clock } = this.#options;
+    try {
+      await sender.send({ atMs: ended.stoppedAtMs, text: ended.closingRow }, signal);
+      this.#logFailsSinceMs = undefined;
+    } catch (error) {
+      const sinceMs = this.#logFailsSinceMs ?? clock.elapsed();
+      this.#logFailsSinceMs = undefined;
+      await channel.updateTask({ state: this.#state(false), outputs: new Map() }, signal);
+      this.#logFailsSinceMs = sinceMs;
+      if (clock.elapsed() - sinceMs < logPatienceMs) throw error;
+      sender.giveUp(reportFailure(error).message);
+    }
   }
 
   async #sendSummary(stepIndex: number, signal: AbortSignal): Promise<void> {

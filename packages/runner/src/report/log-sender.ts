@@ -111,6 +111,11 @@ export class LogSender {
     throw failure;
   }
 
+  /** The log stays as it is on the server. */
+  giveUp(reason: string): void {
+    this.#close(reason);
+  }
+
   #close(reason: string): false {
     this.#isClosed = true;
     const { log, taskId } = this.#options;

@@ -1,9 +1,10 @@
 import type { Logger } from '@forgejo-runner/core';
 import type { JobResult } from './job-report.ts';
 import type { LogSender } from './log-sender.ts';
-import { type ReportChannel, type ReportFailure, reportFailure, type TaskState } from './report-channel.ts';
+import { Attempts } from './report-attempts.ts';
+import { type ReportChannel, reportFailure, type TaskState } from './report-channel.ts';
 import type { ReportClock } from './report-clock.ts';
-import { checkIntervalMs, gonePatienceMs, type ReportSettings, retryDelayMs } from './report-settings.ts';
+import { checkIntervalMs, gonePatienceMs, type ReportSettings } from './report-settings.ts';
 
 /** Why the server wants a job to stop. */
 export class EndedByServer extends Error {
@@ -23,8 +24,7 @@ export class EndedByServer extends Error {
   }
 }
 
-/** Somebody may be waiting for the job to be cancelled, and looks at its log. */
-const mostDelayMs = 10_000;
+type Change = 'rows' | 'state';
 
 /** What a {@link ReportLoop} reports. */
 export interface ReportLoopOptions {
@@ -44,29 +44,30 @@ export interface ReportLoopOptions {
  */
 export class ReportLoop {
   readonly #options: ReportLoopOptions;
-  #closing = new AbortController();
+  readonly #closing = new AbortController();
+  readonly #rowAttempts: Attempts;
+  readonly #stateAttempts: Attempts;
   #wake = new AbortController();
-  #isAwake = true;
+  /** What would change how long the loop sleeps. */
+  #wakesFor: ReadonlySet<Change> = new Set();
   #reportedAtMs: number;
   #checkedAtMs: number;
   #sentState = '';
   #isEnded = false;
-  #failures = 0;
-  #retryAtMs = 0;
-  #goneSinceMs: number | undefined;
-  #shown = '';
+  /** A look for a cancellation came between rows that were many. */
+  #isBehind = false;
 
   constructor(options: ReportLoopOptions) {
     this.#options = options;
+    this.#rowAttempts = new Attempts(options.settings.retry);
+    this.#stateAttempts = new Attempts(options.settings.retry);
     this.#reportedAtMs = options.clock.elapsed();
     this.#checkedAtMs = this.#reportedAtMs;
   }
 
-  /** Something changed. */
-  wake(): void {
-    if (this.#isAwake) return;
-    this.#isAwake = true;
-    this.#wake.abort();
+  /** There are new rows, or another state. */
+  wake(change: Change): void {
+    if (this.#wakesFor.has(change)) this.#wake.abort();
   }
 
   /** Ends {@link run} after the request that is on its way. */
@@ -79,35 +80,35 @@ export class ReportLoop {
   async run(signal: AbortSignal): Promise<void> {
     while (!this.#closing.signal.aborted) {
       await this.#sleep();
-      if (this.#closing.signal.aborted) return;
-      try {
-        await this.#report(signal);
-        this.#succeeded();
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#failed(reportFailure(error));
-      }
+      if (!this.#closing.signal.aborted) await this.#report(signal);
     }
   }
 
-  /** Waits until a report is due. Changes wake it up while it waits for nothing but the next sign of life. */
   async #sleep(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, sender } = this.#options;
     for (;;) {
       this.#wake = new AbortController();
-      const waitMs = this.#dueAtMs() - clock.elapsed();
+      const waitMs = Math.min(this.#rowsDueAtMs(), this.#stateDueAtMs()) - clock.elapsed();
       if (waitMs <= 0 || this.#closing.signal.aborted) break;
-      this.#isAwake = this.#hasChanged() || this.#failures > 0;
+      // What changed already need not wake us once more: a job may print ten thousand times in a second.
+      const changes: Change[] = sender.hasRows ? [] : ['rows'];
+      if (!this.#hasNewState()) changes.push('state');
+      this.#wakesFor = new Set(changes);
       await clock.wait(waitMs, AbortSignal.any([this.#wake.signal, this.#closing.signal]));
     }
-    this.#isAwake = true;
+    this.#wakesFor = new Set();
   }
 
-  #dueAtMs(): number {
-    const { settings } = this.#options;
-    if (this.#failures > 0) return this.#retryAtMs;
-    const changed = this.#hasChanged() ? this.#reportedAtMs + settings.intervalMs : Number.POSITIVE_INFINITY;
-    return Math.min(changed, this.#checkAtMs());
+  #rowsDueAtMs(): number {
+    if (!this.#options.sender.hasRows) return Number.POSITIVE_INFINITY;
+    const wantedMs = this.#isBehind ? 0 : this.#reportedAtMs + this.#options.settings.intervalMs;
+    return Math.max(wantedMs, this.#rowAttempts.retryAtMs);
+  }
+
+  #stateDueAtMs(): number {
+    const nextMs = this.#reportedAtMs + this.#options.settings.intervalMs;
+    const wantedMs = this.#hasNewState() ? Math.min(nextMs, this.#checkAtMs()) : this.#checkAtMs();
+    return Math.max(wantedMs, this.#stateAttempts.retryAtMs);
   }
 
   #checkAtMs(): number {
@@ -115,24 +116,36 @@ export class ReportLoop {
     return this.#isEnded ? Number.POSITIVE_INFINITY : this.#checkedAtMs + checkIntervalMs(this.#options.settings);
   }
 
-  #hasChanged(): boolean {
-    const { sender, state } = this.#options;
-    return sender.hasRows || (!this.#isEnded && stateKey(state()) !== this.#sentState);
+  #hasNewState(): boolean {
+    return !this.#isEnded && stateKey(this.#options.state()) !== this.#sentState;
   }
 
+  /** Rows first: a state names no row that the server does not have. One that fails does not hold up the other. */
   async #report(signal: AbortSignal): Promise<void> {
     const { sender, clock } = this.#options;
-    const isCheckDue = (): boolean => clock.elapsed() >= this.#checkAtMs();
+    const now = clock.elapsed();
+    const areRowsDue = this.#rowsDueAtMs() <= now;
     // A sign of life does not hold up the next change.
-    if (this.#hasChanged()) this.#reportedAtMs = clock.elapsed();
+    if (sender.hasRows || this.#hasNewState()) this.#reportedAtMs = now;
+    if (areRowsDue) await this.#attempt(this.#rowAttempts, () => this.#sendRows(signal), signal);
+    if (this.#closing.signal.aborted) return;
+    const isStateDue = this.#hasNewState() || this.#checkAtMs() <= clock.elapsed();
+    if (isStateDue && this.#stateAttempts.retryAtMs <= clock.elapsed()) {
+      await this.#attempt(this.#stateAttempts, () => this.#check(signal), signal);
+    }
+  }
+
+  async #sendRows(signal: AbortSignal): Promise<void> {
+    const { sender, clock } = this.#options;
+    this.#isBehind = false;
     while (sender.hasRows && !this.#closing.signal.aborted) {
       const sentBefore = sender.ackedRows;
-      if (!(await sender.send(undefined, signal)) || isCheckDue()) break;
+      if (!(await sender.send(undefined, signal))) return;
+      this.#isBehind = this.#checkAtMs() <= clock.elapsed();
+      if (this.#isBehind) return;
       // What came while the request was on its way may wait for the next one, unless it is much.
-      if (sender.ackedRows - sentBefore < 500) break;
+      if (sender.ackedRows - sentBefore < 500) return;
     }
-    if (!this.#isEnded && (isCheckDue() || stateKey(this.#options.state()) !== this.#sentState))
-      await this.#check(signal);
   }
 
   async #check(signal: AbortSignal): Promise<void> {
@@ -151,27 +164,19 @@ export class ReportLoop {
     this.#options.onEnded(reason);
   }
 
-  #succeeded(): void {
-    const { log, state } = this.#options;
-    if (this.#failures > 0) log.info('the instance takes reports of a job again', { task: state().taskId });
-    this.#failures = 0;
-    this.#goneSinceMs = undefined;
-    this.#shown = '';
-  }
-
-  #failed(failure: ReportFailure): void {
-    const { clock, settings, log, state } = this.#options;
-    const now = clock.elapsed();
-    this.#failures += 1;
-    const patience = failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs };
-    this.#retryAtMs = now + Math.min(retryDelayMs(this.#failures, settings.retry, patience), mostDelayMs);
-    if (failure.message !== this.#shown) {
-      log.warn('a job cannot be reported', { task: state().taskId, reason: failure.message });
+  async #attempt(attempts: Attempts, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock, log, state } = this.#options;
+    const what = attempts === this.#rowAttempts ? 'rows' : 'the state';
+    try {
+      await work();
+      if (attempts.succeeded()) log.info(`the instance takes ${what} of a job again`, { task: state().taskId });
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = reportFailure(error);
+      const { isNew, goneMs } = attempts.failed(failure, clock.elapsed());
+      if (isNew) log.warn(`${what} of a job cannot be reported`, { task: state().taskId, reason: failure.message });
+      if (goneMs >= gonePatienceMs && attempts === this.#stateAttempts) this.#end(new EndedByServer());
     }
-    this.#shown = failure.message;
-    if (failure.kind !== 'gone') this.#goneSinceMs = undefined;
-    else this.#goneSinceMs ??= now;
-    if (this.#goneSinceMs !== undefined && now - this.#goneSinceMs >= gonePatienceMs) this.#end(new EndedByServer());
   }
 }
 

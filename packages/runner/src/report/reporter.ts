@@ -157,7 +157,7 @@ class RunningReport implements Reporter {
     if (rows.length === 0 || this.#end.ended !== undefined) return;
     this.#sections.rows(section, this.#spool.rowCount);
     await this.#spool.append(section, rows);
-    this.#loop.wake();
+    this.#loop.wake('rows');
   }
 
   #step(change: StepChange): void {
@@ -170,7 +170,7 @@ class RunningReport implements Reporter {
       void this.#rows(section, [{ atMs: change.atMs, text: `▸ ${change.name}` }]);
     }
     this.#file.touch();
-    this.#loop.wake();
+    this.#loop.wake('state');
   }
 
   #summary(stepIndex: number, markdown: string): void {
