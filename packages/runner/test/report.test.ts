@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { JobFileWriter, readJobFile } from '../src/report/job-file.ts';
+import { JobFileWriter } from '../src/report/job-file.ts';
 import { EndedByServer } from '../src/report/report-loop.ts';
 import { type ChannelCall, fakeChannel } from './fake-channel.ts';
 import { complete, main, openReport, rowsOf, runStep, setUp } from './open-report.ts';
