@@ -39,7 +39,7 @@ it('lists jobs with what became of them, those that started last first', async (
   expect(stdout).toBe(
     [
       'JOB  RESULT                      STARTED              TOOK   REPOSITORY  WORKFLOW  NAME   BACKEND  ROWS',
-      '3    running                     1970-01-01 00:50:00  -      me/red      test.yml  build  host     0',
+      '3    running                     1970-01-01 00:50:00  -      me/red      test.yml  build  host     -',
       '2    failure (not reported yet)  1970-01-01 00:33:20  0 ms   me/project  test.yml  build  host     0',
       '1    success                     1970-01-01 00:16:40  5.0 s  me/project  test.yml  build  host     3',
       '',

@@ -30,7 +30,7 @@ function row(job: PastJob): readonly string[] {
     stoppedAtMs === undefined ? '-' : durationText(stoppedAtMs - startedAtMs),
     // Names are a stranger's: they must not write to the terminal of the reader.
     ...[job.repository, job.workflow, job.job, job.backend].map((name) => nameText(name) || '-'),
-    String(job.rows),
+    job.rows === undefined ? '-' : String(job.rows),
   ];
 }
 
@@ -41,10 +41,11 @@ export function resultText({ result, delivery }: PastJob): string {
   return delivery === 'pending' ? `${result} (not reported yet)` : `${result} (never reported)`;
 }
 
-function jsonJob({ startedAtMs, stoppedAtMs, result, ...job }: PastJob): object {
+function jsonJob({ startedAtMs, stoppedAtMs, result, rows, ...job }: PastJob): object {
   return {
     ...job,
     result: result ?? null,
+    rows: rows ?? null,
     started: new Date(startedAtMs).toISOString(),
     stopped: stoppedAtMs === undefined ? null : new Date(stoppedAtMs).toISOString(),
     durationMs: stoppedAtMs === undefined ? null : stoppedAtMs - startedAtMs,

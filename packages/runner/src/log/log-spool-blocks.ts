@@ -27,6 +27,7 @@ const headerPattern = /^#(\d{1,15}) (\d{1,9}) (\d{1,9}) ([0-9a-f]{8})\n/;
 const longestHeader = 64;
 /** The writer makes blocks of some 100 KiB, and of one row where that is longer. */
 const mostContentBytes = 16 * 1024 * 1024;
+const windowBytes = 128 * 1024;
 
 /** One row as a line of a block. */
 export function rowLine(section: LogSection, { atMs, text }: LogRow): string {
@@ -43,14 +44,41 @@ export function encodeBlock(firstRow: number, lines: readonly string[]): Buffer 
   return Buffer.concat([header, content]);
 }
 
+/**
+ * Bytes of a file up to a size that holds for one reading, in pieces: a log of single rows has hundreds of thousands of
+ * blocks. Not kept for longer, because another process may be writing the end of the file.
+ */
+export class FileWindow {
+  readonly size: number;
+  readonly #file: FileHandle;
+  #start = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+
+  constructor(file: FileHandle, size: number) {
+    this.#file = file;
+    this.size = size;
+  }
+
+  /** As many bytes as there are, up to `length`. */
+  async read(position: number, length: number): Promise<Buffer> {
+    const wanted = Math.max(0, Math.min(length, this.size - position));
+    const isInside = position >= this.#start && position + wanted <= this.#start + this.#bytes.length;
+    if (!isInside) {
+      this.#bytes = await readAt(this.#file, position, Math.min(Math.max(wanted, windowBytes), this.size - position));
+      this.#start = position;
+    }
+    return this.#bytes.subarray(position - this.#start, position - this.#start + wanted);
+  }
+}
+
 /** Reads the header at `offset`; `undefined` where there is none, or less of the block than it says. */
-export async function findBlock(file: FileHandle, offset: number, fileBytes: number): Promise<BlockPlace | undefined> {
-  if (offset >= fileBytes) return undefined;
-  const head = await readAt(file, offset, Math.min(longestHeader, fileBytes - offset));
+export async function findBlock(window: FileWindow, offset: number): Promise<BlockPlace | undefined> {
+  if (offset >= window.size) return undefined;
+  const head = await window.read(offset, longestHeader);
   const [all = '', firstRow, rowCount, contentBytes, crc = ''] = headerPattern.exec(head.toString('latin1')) ?? [];
   const contentOffset = offset + all.length;
   const bytes = Number(contentBytes);
-  if (all === '' || bytes > mostContentBytes || contentOffset + bytes > fileBytes) return undefined;
+  if (all === '' || bytes > mostContentBytes || contentOffset + bytes > window.size) return undefined;
   return {
     offset,
     firstRow: Number(firstRow),
@@ -62,8 +90,8 @@ export async function findBlock(file: FileHandle, offset: number, fileBytes: num
 }
 
 /** The rows of a block; `undefined` where its content is not what was written. */
-export async function readBlock(file: FileHandle, place: BlockPlace): Promise<readonly SpooledRow[] | undefined> {
-  const content = await readAt(file, place.contentOffset, place.contentBytes);
+export async function readBlock(window: FileWindow, place: BlockPlace): Promise<readonly SpooledRow[] | undefined> {
+  const content = await window.read(place.contentOffset, place.contentBytes);
   if (content.length !== place.contentBytes || crc32(content) !== place.crc) return undefined;
   const lines = content.toString('utf8').split('\n');
   if (lines.length !== place.rowCount + 1) return undefined;

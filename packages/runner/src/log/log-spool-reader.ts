@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { type BlockPlace, findBlock, nextOffset, readBlock, type SpooledRow } from './log-spool-blocks.ts';
+import { type BlockPlace, FileWindow, findBlock, nextOffset, readBlock, type SpooledRow } from './log-spool-blocks.ts';
 
 /** How much one reading brings. */
 export interface ReadLimits {
@@ -30,14 +30,15 @@ export class SpoolReader {
   async read(from: number, limits: ReadLimits, fileBytes: number): Promise<readonly SpooledRow[]> {
     const rows: SpooledRow[] = [];
     let bytes = 0;
+    const window = new FileWindow(this.#file, fileBytes);
     let { offset } = this.#placeOf(from);
     for (;;) {
-      const place = await findBlock(this.#file, offset, fileBytes);
+      const place = await findBlock(window, offset);
       if (place === undefined) return rows;
       this.#remember(place);
       if (place.firstRow + place.rowCount > from) {
         this.#next = place;
-        const content = await readBlock(this.#file, place);
+        const content = await readBlock(window, place);
         if (content === undefined) return rows;
         for (const row of content) {
           if (row.index < from) continue;
@@ -52,12 +53,13 @@ export class SpoolReader {
 
   /** Looks at every block. */
   async findEnd(fileBytes: number): Promise<SpoolEnd> {
+    const window = new FileWindow(this.#file, fileBytes);
     let end: SpoolEnd = { rowCount: 0, bytes: 0 };
     for (;;) {
-      const place = await findBlock(this.#file, end.bytes, fileBytes);
+      const place = await findBlock(window, end.bytes);
       // A block out of order is no block: the file was not written by one writer.
       if (place === undefined || place.firstRow !== end.rowCount) return end;
-      const rows = await readBlock(this.#file, place);
+      const rows = await readBlock(window, place);
       if (rows === undefined) return end;
       this.#remember(place);
       const lastRow = rows.at(-1);

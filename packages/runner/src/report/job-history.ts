@@ -21,7 +21,8 @@ export interface PastJob {
   readonly delivery: 'pending' | 'delivered' | 'refused' | 'given-up';
   readonly startedAtMs: number;
   readonly stoppedAtMs?: number;
-  readonly rows: number;
+  /** Missing while it runs: they are counted at its end. */
+  readonly rows?: number;
   /** Size of its log on the disk. */
   readonly bytes: number;
 }
@@ -47,10 +48,9 @@ async function pastJob(path: string, id: string, file: JobFile): Promise<PastJob
     workflow,
     job,
     backend,
-    ...(ended === undefined ? {} : { result: ended.result, stoppedAtMs: ended.stoppedAtMs }),
+    ...(ended === undefined ? {} : { result: ended.result, stoppedAtMs: ended.stoppedAtMs, rows }),
     delivery: file.delivery ?? 'pending',
     startedAtMs,
-    rows,
     // While it runs, what the file of the job says is older than the log.
     bytes: log?.size ?? file.bytes,
   };
