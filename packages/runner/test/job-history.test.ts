@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Interruption } from '../src/io.ts';
 import { main as runMain } from '../src/main.ts';
 import { pruneJobs } from '../src/report/job-history.ts';
-import { type ReportedJob } from '../src/report/reporter.ts';
+import type { ReportedJob } from '../src/report/report-options.ts';
 import { fakeIo } from './fake-io.ts';
 import { heldClock } from './held-clock.ts';
 import { complete, main, type OpenedReport, openReport, rowsOf, runStep, setUp } from './open-report.ts';

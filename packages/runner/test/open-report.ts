@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Logger } from '@forgejo-runner/core';
 import type { LogRow, LogSection, StepResult } from '../src/report/job-report.ts';
-import { openReporter, type ReportedJob, type Reporter } from '../src/report/reporter.ts';
+import type { ReportedJob, Reporter } from '../src/report/report-options.ts';
 import type { ReportSettings } from '../src/report/report-settings.ts';
+import { openReporter } from '../src/report/reporter.ts';
 import { type FakeChannel, fakeChannel } from './fake-channel.ts';
 import { type HeldClock, heldClock } from './held-clock.ts';
 

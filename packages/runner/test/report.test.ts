@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { JobFileWriter } from '../src/report/job-file.ts';
 import { EndedByServer } from '../src/report/report-loop.ts';
 import { type ChannelCall, fakeChannel } from './fake-channel.ts';
+import { heldClock } from './held-clock.ts';
 import { complete, main, openReport, rowsOf, runStep, setUp } from './open-report.ts';
 
 let temp: TempFolder;
@@ -241,6 +242,38 @@ it('shows whose the rows of pre and post stages are', async () => {
     [3, 2],
     [7, 0],
   ]);
+});
+
+it('tells how far it is, with the last rows', async () => {
+  await using opened = await openReport(temp.path);
+  const { reporter, clock } = opened;
+  await runStep(opened, { index: 0, texts: ['a', 'b'] });
+  await clock.advance(1000);
+  await clock.idle();
+  reporter.runsOn('lxc');
+  await reporter.report.rows(complete, rowsOf('c'));
+  expect(reporter.progress()).toEqual({
+    startedAtMs: 1_000_000,
+    backend: 'lxc',
+    rows: 3,
+    bytes: (await stat(`${opened.folder}/log`)).size,
+    waitingRows: 1,
+    steps: [{ index: 0, result: 'success', startedAtMs: 1_000_000, stoppedAtMs: 1_000_000, logIndex: 0, logLength: 2 }],
+  });
+  expect((await reporter.tail(2)).map(({ text }) => text)).toEqual(['b', 'c']);
+  expect(await reporter.tail(10)).toHaveLength(3);
+});
+
+it('lets no time run backwards where the clock was set back', async () => {
+  let nowMs = 5_000_000;
+  const clock = { ...heldClock(), now: () => nowMs };
+  await using opened = await openReport(temp.path, { clock });
+  await opened.reporter.report.rows(setUp, [{ atMs: 5_000_500, text: 'a' }]);
+  nowMs = 1_000_000;
+  await opened.reporter.report.rows(setUp, [{ atMs: nowMs, text: 'b' }]);
+  await opened.reporter.finish('success', new Map());
+  expect(opened.channel.rows.map(({ atMs }) => atMs)).toEqual([5_000_500, 5_000_500, 5_000_500]);
+  expect(opened.channel.state()).toMatchObject({ startedAtMs: 5_000_000, stoppedAtMs: 5_000_000 });
 });
 
 it('keeps its files from other users, and takes a task once', async () => {

@@ -62,7 +62,7 @@ export class LogSender {
     if (isBroken && closing === undefined) return this.#close('rows cannot be read from the disk');
     const rows: LogRow[] = read.map(({ atMs, text }) => ({ atMs, text }));
     const noMore = closing !== undefined && (isBroken || this.#ackedRows + rows.length === spool.flushedRows);
-    if (noMore) rows.push(closing);
+    if (noMore) rows.push({ ...closing, atMs: Math.max(closing.atMs, rows.at(-1)?.atMs ?? 0) });
     const index = this.#ackedRows + this.#shift;
     try {
       const { ackIndex } = await channel.updateLog({ taskId, index, rows, noMore }, signal);

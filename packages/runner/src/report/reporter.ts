@@ -1,53 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Logger } from '@forgejo-runner/core';
 import { LogSpool } from '../log/log-spool.ts';
+import type { SpooledRow } from '../log/log-spool-blocks.ts';
 import { closingRows } from './closing-rows.ts';
 import { type Delivery, sendFinalReport } from './final-report.ts';
 import { type JobFile, JobFileWriter, jobLogName } from './job-file.ts';
 import type { JobReport, JobResult, LogRow, LogSection, StepChange } from './job-report.ts';
 import { KeptSummaries } from './kept-summaries.ts';
 import { LogSender } from './log-sender.ts';
-import type { ReportChannel } from './report-channel.ts';
-import type { ReportClock } from './report-clock.ts';
 import { type EndedByServer, ReportLoop } from './report-loop.ts';
 import { acceptedOutputs } from './report-outputs.ts';
-import type { ReportSettings } from './report-settings.ts';
+import type { Reporter, ReporterOptions, ReportProgress } from './report-options.ts';
 import { StepSections } from './step-sections.ts';
-
-/** What is known of a job when its report begins. Holds no secret. */
-export type ReportedJob = Pick<
-  JobFile,
-  'taskId' | 'connection' | 'boot' | 'repository' | 'workflow' | 'job' | 'backend' | 'stepNames'
->;
-
-/** What a reporter works with. */
-export interface ReporterOptions {
-  readonly job: ReportedJob;
-  /** Of this job alone; must not be there yet. */
-  readonly folder: string;
-  readonly channel: ReportChannel;
-  readonly settings: ReportSettings;
-  readonly clock: ReportClock;
-  /** Of the runner itself. */
-  readonly log: Logger;
-}
-
-/** The report of one job, from its first row to the result on the server. */
-export interface Reporter extends AsyncDisposable {
-  readonly report: JobReport;
-  /** Aborts when the server ended the task, with an {@link EndedByServer} that says how. */
-  readonly cancelled: AbortSignal;
-  /** Told once it is known where the job runs, for the history. */
-  readonly runsOn: (backend: string) => void;
-  /**
-   * Ends the report: the rest of the rows, outputs, and the result last. Resolves when the server has all of it, or with
-   * `pending` after `retry.maxRetries` attempts in vain; then it goes on beside other work until it is disposed.
-   */
-  readonly finish: (result: JobResult, outputs: ReadonlyMap<string, string>) => Promise<Delivery>;
-  /** How it went in the end; `pending` where it was disposed before that. */
-  readonly settled: Promise<Delivery>;
-}
 
 /**
  * Opens the report of a job that starts. Rows count as taken when they are in its folder; a reporter whose process dies is
@@ -153,6 +117,22 @@ class RunningReport implements Reporter {
     this.#file.touch();
   }
 
+  progress(): ReportProgress {
+    const { flushedRows: rows, bytes } = this.#spool;
+    return {
+      startedAtMs: this.#startedAtMs,
+      backend: this.#backend,
+      rows,
+      bytes,
+      waitingRows: rows - this.#sender.ackedRows,
+      steps: this.#sections.states(rows),
+    };
+  }
+
+  tail(rows: number): Promise<readonly SpooledRow[]> {
+    return this.#spool.read(Math.max(0, this.#spool.flushedRows - rows), { rows, bytes: tailBytes });
+  }
+
   async #rows(section: LogSection, rows: readonly LogRow[]): Promise<void> {
     if (rows.length === 0 || this.#end.ended !== undefined) return;
     this.#sections.rows(section, this.#spool.rowCount);
@@ -195,7 +175,8 @@ class RunningReport implements Reporter {
     const { accepted, warnings } = acceptedOutputs(outputs);
     const remarks = warnings.map((warning) => `##[warning]${warning}`);
     if (this.#hasUnshownSummary) remarks.push(unshownSummaries);
-    const atMs = clock.now();
+    // A clock that was set back must not let a job end before it began.
+    const atMs = Math.max(clock.now(), this.#startedAtMs);
     await this.#rows(
       { kind: 'complete' },
       remarks.map((text) => ({ atMs, text })),
@@ -274,4 +255,6 @@ class RunningReport implements Reporter {
   }
 }
 
+/** Rows may have 64 KiB each. */
+const tailBytes = 1024 * 1024;
 const unshownSummaries = '##[notice]Summaries of steps are not shown: the instance has no place for them';
