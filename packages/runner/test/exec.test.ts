@@ -100,6 +100,30 @@ it('says so for each of them', async () => {
   expect(stderr).toContain(flags.map((flag) => flag.replace(/=.*/, '')).join(', '));
 });
 
+it('tells all that is wrong with a configuration at once, where the file lies', async () => {
+  await workflow('- run: touch ran');
+  await repository().write({
+    'below/config.yml': `runner: { capacity: many, labels: ["a:refrence", ":"] }
+backend:
+  kubernets: {}
+`,
+  });
+  const { stderr, code } = await exec('-c', 'below/config.yml');
+  expect(code).toBe(1);
+  expect(stderr.match(/^ {2}below\/config\.yml:\d+:\d+: .*$/gm)).toEqual([
+    expect.stringContaining('config.yml:1:21: runner.capacity: expected a whole number'),
+    expect.stringContaining('label "a": this runner has no backend "refrence"; did you mean "reference"'),
+    expect.stringContaining('config.yml:1:50: label ":": expected a name'),
+    expect.stringContaining('backend.kubernets: this runner has no backend "kubernets"'),
+  ]);
+  expect((await exec('-c', 'below/config.yml', '-P', 'here')).stderr).toMatch(
+    /expected label=backend\[:argument\] after --platform, found "here"\n {2}below\/config\.yml:1:21: /,
+  );
+  await repository().write({ variables: '= nothing', 'event.json': '[]' });
+  expect((await exec('--env-file', 'variables')).stderr).toContain('  variables:1:1: expected NAME=value');
+  expect((await exec('-e', 'event.json')).stderr).toContain('expected a JSON object in "event.json", found');
+});
+
 it('lists jobs and runs nothing', async () => {
   await workflow('- run: touch ran', 'name: "A \\e[31mname"');
   const { stdout, code } = await exec('--list');

@@ -1,29 +1,22 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { readEnvFile } from '../config/env-file.ts';
-import { loadConfig } from '../config/load.ts';
-import type { RunnerConfig } from '../config/runner-config.ts';
 import { readContainerPolicy } from '../daemon/container-policy.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
 import type { WorkflowSources } from '../graph/called-workflow.ts';
 import { defaultGraceMs } from '../job/job-limits.ts';
-import { askSecrets } from '../local/ask-secret.ts';
 import { chooseWorkflows } from '../local/choose-workflows.ts';
 import { copyDirectory } from '../local/copy-directory.ts';
 import { detectEvent } from '../local/detect-event.ts';
-import { type JsonObject, makeEventPayload, readEventPayload } from '../local/event-payload.ts';
-import { execLabels, lookUpLabels } from '../local/exec-labels.ts';
+import { lookUpLabels } from '../local/exec-labels.ts';
 import { findWorkflows } from '../local/find-workflows.ts';
 import { localGithub } from '../local/local-github.ts';
-import { readNameValues } from '../local/name-values.ts';
 import { openLocalActions } from '../local/open-local-actions.ts';
 import { openLocalBackends } from '../local/open-local-backends.ts';
 import { ownWorkflows } from '../local/own-workflows.ts';
 import { hasUnicode, openRunPrinter, type RunPrinter } from '../local/print-run.ts';
 import { provideCheckout } from '../local/provide-checkout.ts';
 import { remoteWorkflows } from '../local/remote-workflows.ts';
-import { readRepositoryContext, type RepositoryContext } from '../local/repository-context.ts';
 import { runWorkflow, type RunSettings } from '../local/run-workflow.ts';
 import { workflowInputs } from '../local/workflow-inputs.ts';
 import { Masker } from '../log/masker.ts';
@@ -31,7 +24,8 @@ import { runnerVersion } from '../runner-version.ts';
 import type { ActionStore } from '../steps/actions/action-store.ts';
 import type { Job, Workflow } from '../workflow/model.ts';
 import type { CommandContext } from './command-context.ts';
-import { ineffectiveFlags, withDockerFlags } from './docker-flags.ts';
+import { ineffectiveFlags } from './docker-flags.ts';
+import { type ExecInputs, labelsOf, readExecInputs } from './exec-inputs.ts';
 import type { ExecOptions } from './exec-options.ts';
 import { exitCodes } from './exit-codes.ts';
 import { listWorkflows } from './list-workflows.ts';
@@ -49,7 +43,7 @@ export async function runExec(options: ExecOptions, context: CommandContext): Pr
   if (warning !== undefined) io.stderr.write(`${warning}\n`);
   const event = detectEvent(found, options);
   const workflows = chooseWorkflows(found, event, options.job);
-  const inputs = await readInputs(options, context, { directory, event });
+  const inputs = await readExecInputs(options, context, { directory, event });
   const printer = openRunPrinter({
     stdout: io.stdout,
     color: hasColors(io),
@@ -77,37 +71,6 @@ function hasColors({ stdout, env }: CommandContext['io']): boolean {
   return stdout.isTTY === true && env['TERM'] !== 'dumb';
 }
 
-/** Everything that the command line brings to the jobs. */
-interface ExecInputs {
-  readonly directory: string;
-  readonly event: string;
-  readonly config: RunnerConfig;
-  readonly repository: RepositoryContext;
-  readonly payload: JsonObject;
-  readonly secrets: ReadonlyMap<string, string>;
-  readonly vars: ReadonlyMap<string, string>;
-  readonly envs: ReadonlyMap<string, string>;
-}
-
-async function readInputs(
-  options: ExecOptions,
-  { io }: CommandContext,
-  { directory, event }: Pick<ExecInputs, 'directory' | 'event'>,
-): Promise<ExecInputs> {
-  const written = await loadConfig(options.config === undefined ? undefined : resolve(io.cwd, options.config));
-  const config = withDockerFlags(written, options);
-  const repository = await readRepositoryContext(directory, options.forgejoInstance, io.signal);
-  const payload =
-    options.eventPath === undefined
-      ? makeEventPayload(event, repository)
-      : await readEventPayload(resolve(io.cwd, options.eventPath));
-  const secrets = await askSecrets(options.secrets, io);
-  const vars = readNameValues('--var', options.vars, io.env);
-  const fromFile = await readEnvFile(resolve(directory, options.envFile), { mayBeMissing: !options.envFileIsGiven });
-  const envs = new Map([...config.runner.envs, ...fromFile, ...readNameValues('--env', options.env, io.env)]);
-  return { directory, event, config, repository, payload, secrets, vars, envs };
-}
-
 /** Runs the workflows one after the other, and tells whether a job failed. */
 async function runAll(
   workflows: readonly Workflow[],
@@ -124,11 +87,7 @@ async function runAll(
     level: options.debug ? 'debug' : 'warn',
     mask: (text) => masker.mask(text),
   });
-  const labels = execLabels({
-    platforms: options.platforms,
-    configured: inputs.config.labels,
-    ...imageLabel(options, context),
-  });
+  const labels = labelsOf(inputs.config, options, context);
   const { policy, warnings } = readContainerPolicy(inputs.config);
   for (const warning of warnings) log.warn(warning);
   const driver = context.dockerDriver === undefined ? {} : { driver: context.dockerDriver };
@@ -212,12 +171,6 @@ function runContext(
     secrets: inputs.secrets,
     vars: inputs.vars,
   };
-}
-
-/** `--image` counts where it was given; its default only where there is a backend for it. */
-function imageLabel(options: ExecOptions, context: CommandContext): { readonly image?: string } {
-  const isUseful = options.imageIsGiven || context.factories.get('docker') !== undefined;
-  return isUseful ? { image: options.image } : {};
 }
 
 function isDebug(options: ExecOptions, inputs: ExecInputs): boolean {

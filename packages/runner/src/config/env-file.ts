@@ -1,5 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { shownPath } from '../shown-path.ts';
 import { type Problem, UserError } from '../user-error.ts';
+
+/** How a file of variables is read. */
+interface ReadEnvFileOptions {
+  readonly mayBeMissing: boolean;
+  /** Messages name the file as seen from here. Default: by its path. */
+  readonly cwd?: string;
+}
 
 /**
  * Reads a file of `NAME=value` lines, as the Go runner does for `--env-file` and `runner.env_file`: comments, `export`,
@@ -8,20 +16,18 @@ import { type Problem, UserError } from '../user-error.ts';
  *
  * @throws {UserError} `FRR102` where it cannot be read, `FRR103` where a line is malformed. Values are never quoted.
  */
-export async function readEnvFile(
-  path: string,
-  options: { readonly mayBeMissing: boolean },
-): Promise<ReadonlyMap<string, string>> {
+export async function readEnvFile(path: string, options: ReadEnvFileOptions): Promise<ReadonlyMap<string, string>> {
+  const shown = options.cwd === undefined ? path : shownPath(path, options.cwd);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (options.mayBeMissing && code === 'ENOENT') return new Map();
-    const problem = { message: `expected a readable file with variables at ${JSON.stringify(path)}, found ${code}` };
+    const problem = { message: `expected a readable file with variables at ${JSON.stringify(shown)}, found ${code}` };
     throw new UserError('FRR102', { problems: [problem], cause: error });
   }
-  return parseEnvFile(text, path);
+  return parseEnvFile(text, shown);
 }
 
 /** Reads the text of an environment file. @throws {UserError} `FRR103` at the first malformed line. */

@@ -292,6 +292,36 @@ it('reads a file, and says which one it cannot read', async () => {
   }
 });
 
+it('tells at once what others find wrong, who see what is right', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'config-'));
+  const file = join(folder, 'config.yml');
+  const seen: RunnerConfig[] = [];
+  const options = {
+    cwd: folder,
+    lookFurther: async (config: RunnerConfig) => {
+      seen.push(config);
+      return [{ message: 'another', at: { file: 'config.yml', line: 1, column: 1 } }];
+    },
+  };
+  try {
+    await writeFile(file, 'runner: { capacity: 2, labels: ["a:docker", "b:k8s", "c:x"] }\nplugins: { x: 1 }');
+    expect((await loadConfig(file, options).catch((error: unknown) => error)) as UserError).toMatchObject({
+      code: 'FRR201',
+      message: expect.stringMatching(/^config\.yml:1:1: another\nconfig\.yml:2:\d+: plugins\.x: .*$/) as string,
+    });
+    // Of labels whose backend is wrong itself, nothing can be said.
+    expect(seen[0]).toMatchObject({ runner: { capacity: 2 }, labels: [{ name: 'a' }, { name: 'b' }] });
+    await writeFile(file, 'runner: { labels: ["a:docker", ":"] }');
+    await expect(loadConfig(file, options)).rejects.toThrow(/^config\.yml:1:1: another\nconfig\.yml:1:\d+: /);
+    await writeFile(file, 'runner: { capacity: 2 }');
+    await loadConfig(file, options);
+    expect(seen).toHaveLength(2);
+    await expect(loadConfig(join(folder, 'no.yml'), options)).rejects.toThrow('file at "no.yml", found ENOENT');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 it('takes variables from the file that env_file names, over those of envs', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'config-'));
   const file = join(folder, 'config.yml');

@@ -43,16 +43,18 @@ it('reads a payload from a file', async () => {
   const file = join(folder, 'event.json');
   try {
     await writeFile(file, '\uFEFF{"ref": "x"}');
-    expect(await readEventPayload(file)).toEqual({ ref: 'x' });
+    expect(await readEventPayload(file, folder)).toEqual({ ref: 'x' });
     for (const [text, message] of [
-      ['{"ref": hunter2', `expected a JSON object in ${JSON.stringify(file)}, found text that is not JSON`],
-      ['[1]', `expected a JSON object in ${JSON.stringify(file)}, found another value`],
-      ['null', `expected a JSON object in ${JSON.stringify(file)}, found another value`],
+      ['{"ref": hunter2', `expected a JSON object in "event.json", found text that is not JSON`],
+      ['[1]', `expected a JSON object in "event.json", found another value`],
+      ['null', `expected a JSON object in "event.json", found another value`],
     ] as const) {
       await writeFile(file, text);
-      await expect(readEventPayload(file)).rejects.toThrow(expect.objectContaining({ code: 'FRR103', message }));
+      await expect(readEventPayload(file, folder)).rejects.toThrow(
+        expect.objectContaining({ code: 'FRR103', message }),
+      );
     }
-    await expect(readEventPayload(join(folder, 'no'))).rejects.toThrow('found ENOENT');
+    await expect(readEventPayload(join(folder, 'no'), folder)).rejects.toThrow('at "no", found ENOENT');
   } finally {
     await rm(folder, { recursive: true });
   }

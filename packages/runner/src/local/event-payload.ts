@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { shownPath } from '../shown-path.ts';
 import { type Problem, UserError } from '../user-error.ts';
 import type { RepositoryContext } from './repository-context.ts';
 
@@ -69,8 +70,8 @@ function pullRequest(context: RepositoryContext, { sender, repository }: CommonF
 }
 
 /** Reads a payload from a file. @throws {UserError} `FRR102` or `FRR103`. */
-export async function readEventPayload(path: string): Promise<JsonObject> {
-  const shown = JSON.stringify(path);
+export async function readEventPayload(path: string, cwd: string): Promise<JsonObject> {
+  const shown = JSON.stringify(shownPath(path, cwd));
   let text: string;
   try {
     text = await readFile(path, 'utf8');

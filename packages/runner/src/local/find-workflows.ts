@@ -1,12 +1,19 @@
 import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { parseWorkflow } from '../workflow/parse-workflow.ts';
 import type { Workflow } from '../workflow/model.ts';
+import { shownPath } from '../shown-path.ts';
 import { type Problem, quoted, UserError } from '../user-error.ts';
 import { shownProblems } from '../workflow/read-shape.ts';
 import { strictCheckWorkflow } from '../workflow/strict-check.ts';
 import { parseYaml } from '../workflow/yaml-source.ts';
+
+interface FindOptions {
+  /** Folders below as well. */
+  readonly recurse: boolean;
+  readonly cwd: string;
+}
 
 /**
  * Reads the workflow at a path, or all workflows of a folder, in the order of their names. Messages name the files as
@@ -14,14 +21,13 @@ import { parseYaml } from '../workflow/yaml-source.ts';
  *
  * @throws UserError `FRR102` where there is nothing to read; the problems of all workflows at once where some are wrong.
  */
-export async function findWorkflows(
-  path: string,
-  options: { readonly recurse: boolean; readonly cwd: string },
-): Promise<readonly Workflow[]> {
-  const files = await workflowFiles(path, options.recurse);
+export async function findWorkflows(path: string, options: FindOptions): Promise<readonly Workflow[]> {
+  const files = await workflowFiles(path, options);
   if (files.length === 0) {
     throw new UserError('FRR305', {
-      problems: [{ message: `expected workflows (.yml or .yaml) in ${quoted(path)}, found none` }],
+      problems: [
+        { message: `expected workflows (.yml or .yaml) in ${quoted(shownPath(path, options.cwd))}, found none` },
+      ],
       next: 'name a file or folder with --workflows',
     });
   }
@@ -57,32 +63,26 @@ export function readStrictly(text: string, file: string): Workflow {
   throw new UserError('FRR302', { problems: shownProblems(problems) });
 }
 
-async function workflowFiles(path: string, recurse: boolean): Promise<readonly string[]> {
-  const found = await statOf(path);
+async function workflowFiles(path: string, options: FindOptions): Promise<readonly string[]> {
+  const found = await statOf(path, options.cwd);
   if (!found.isDirectory()) return [path];
   const files: string[] = [];
   for (const entry of (await readdir(path, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const below = join(path, entry.name);
-    if (entry.isDirectory() && recurse) files.push(...(await workflowFiles(below, recurse)));
+    if (entry.isDirectory() && options.recurse) files.push(...(await workflowFiles(below, options)));
     else if (entry.isFile() && /\.ya?ml$/.test(entry.name)) files.push(below);
   }
   return files;
 }
 
-async function statOf(path: string): Promise<Stats> {
+async function statOf(path: string, cwd: string): Promise<Stats> {
   try {
     return await stat(path);
   } catch (error) {
     throw new UserError('FRR102', {
-      problems: [{ message: `expected a workflow file or folder at ${quoted(path)}, found none` }],
+      problems: [{ message: `expected a workflow file or folder at ${quoted(shownPath(path, cwd))}, found none` }],
       next: 'name one with --workflows',
       cause: error,
     });
   }
-}
-
-/** A file as people find it from where they are. */
-export function shownPath(file: string, cwd: string): string {
-  const path = relative(cwd, file);
-  return path.startsWith('..') ? file : path;
 }

@@ -1,9 +1,10 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { RepositoryWorkflows } from '../graph/called-workflow.ts';
+import { shownPath } from '../shown-path.ts';
 import { quoted, UserError } from '../user-error.ts';
 import type { Workflow } from '../workflow/model.ts';
-import { readStrictly, shownPath } from './find-workflows.ts';
+import { readStrictly } from './find-workflows.ts';
 
 /** More than the YAML reader takes. */
 const maxFileBytes = 1024 * 1024;
