@@ -9,16 +9,22 @@ import type {
   ExecutionEnvironment,
   TypedBackend,
 } from '@forgejo-runner/core';
-import { cancelled, newMarker } from '@forgejo-runner/kit';
+import {
+  cancelled,
+  folderUnavailable,
+  type IdentitySource,
+  markerOf,
+  newMarker,
+  ownIdentity,
+  sweepOwnedFolders,
+  thisMachine,
+} from '@forgejo-runner/kit';
 import { cleanEnvironment } from './clean-environment.ts';
 import type { HostConfig } from './config.ts';
 import { readEngineEndpoint, whyNoEngine } from './engine-endpoint.ts';
-import { HostEnvironment } from './environment.ts';
+import { HostEnvironment, removeEnvironment } from './environment.ts';
 import { defaultWorkdirParent, makeJobFolders, openWorkdirParent } from './job-folders.ts';
 import { capabilitiesWithEngine, type HostLabel, hostCapabilities } from './label.ts';
-import { unavailable } from './platform-errors.ts';
-import { type IdentitySource, ownIdentity, thisMachine } from './process-identity.ts';
-import { sweepHost } from './sweep.ts';
 
 /** What the machine is, so that tests can say otherwise. */
 export interface HostMachine {
@@ -52,10 +58,18 @@ export async function openHostBackend(
     describeLabel: async () => (engine === undefined ? hostCapabilities : capabilitiesWithEngine),
     ...(engine === undefined ? {} : { dockerEndpoints: async () => [engine] }),
     createEnvironment,
-    sweep: (request) => {
-      const place = { parent, machine: machine.identity, living: new Set(living.keys()), isMaking: () => making > 0 };
-      return sweepHost(place, request);
-    },
+    sweep: (request) =>
+      sweepOwnedFolders(
+        {
+          parent,
+          machine: machine.identity,
+          living: new Set(living.keys()),
+          isMaking: () => making > 0,
+          remove: (root, { marker }) =>
+            removeEnvironment({ root, marker: markerOf('ENV', marker), table: machine.identity.table }),
+        },
+        request,
+      ),
     health: () => healthOf(parent, engine),
     [Symbol.asyncDispose]: async () => {
       for (const environment of living.values()) environment.forget();
@@ -122,6 +136,6 @@ async function healthOf(parent: string, engine: DockerEndpointDescriptor | undef
     if (bavail * bsize >= scarceBytes) return { status: 'ok' };
     return { status: 'degraded', detail: `less than 256 MiB are free for "${parent}"` };
   } catch (error) {
-    return { status: 'down', detail: unavailable(error, 'use', parent).message };
+    return { status: 'down', detail: folderUnavailable(error, 'use', parent).message };
   }
 }

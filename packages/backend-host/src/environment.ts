@@ -15,13 +15,18 @@ import type {
   RunnerOs,
   Target,
 } from '@forgejo-runner/core';
-import { endProcesses, type Marker, PipeSource, type ProcessTable } from '@forgejo-runner/kit';
+import {
+  endProcesses,
+  type Marker,
+  ownerFileName,
+  PipeSource,
+  type ProcessTable,
+  removeTree,
+} from '@forgejo-runner/kit';
 import { searchPath } from './clean-environment.ts';
 import { copyIn, copyOut } from './copy.ts';
 import { runExec } from './exec.ts';
 import { type JobFolders, toolCacheName } from './job-folders.ts';
-import { ownerFileName } from './owner-file.ts';
-import { removeTree } from './remove-tree.ts';
 
 /** What an environment is made of. */
 export interface HostEnvironmentParts {

@@ -1,6 +1,6 @@
-import type { ProcessTable } from '@forgejo-runner/kit';
 import { expect, it } from 'vitest';
 import { type IdentitySource, isGone, ownIdentity, thisMachine } from './process-identity.ts';
+import type { ProcessTable } from './process-table.ts';
 
 function machine(rest: Partial<IdentitySource> = {}, running: Readonly<Record<number, string>> = {}): IdentitySource {
   const table: ProcessTable = { list: async () => [], signal: async () => {}, startOf: async (pid) => running[pid] };

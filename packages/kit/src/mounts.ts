@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { isBelow } from '@forgejo-runner/kit';
+import { isBelow } from './safe-path.ts';
 
 /**
  * Mount points below a folder, deepest first. A job that runs as root may have bound any folder of the machine there,

@@ -1,7 +1,5 @@
 import type { RemoveReport, SweepReport, SweepRequest } from '@forgejo-runner/core';
-import { markerOf } from '@forgejo-runner/kit';
-import { removeEnvironment } from './environment.ts';
-import { type Draft, listDrafts, listJobFolders } from './job-folders.ts';
+import { type Draft, listDrafts, listOwnedFolders } from './owned-folders.ts';
 import { type OwnerFile, ownerFileName, readOwnerFile } from './owner-file.ts';
 import { type IdentitySource, isGone } from './process-identity.ts';
 import { removeTree } from './remove-tree.ts';
@@ -14,21 +12,20 @@ export interface SweepPlace {
   readonly living: ReadonlySet<string>;
   /** Environments of this process are being made right now. */
   readonly isMaking: () => boolean;
+  /** Ends what runs in an environment and removes its folder, the owner file last. Never rejects. */
+  readonly remove: (folder: string, owned: OwnerFile) => Promise<RemoveReport>;
 }
 
-/** Removes what earlier processes of a runner left: processes first, then folders. Touches nothing without our owner file. */
-export async function sweepHost(place: SweepPlace, request: SweepRequest): Promise<SweepReport> {
+/** Removes the environments that earlier processes of a runner left. Touches nothing without its owner file. */
+export async function sweepOwnedFolders(place: SweepPlace, request: SweepRequest): Promise<SweepReport> {
   const kept: string[] = [];
   const reports: RemoveReport[] = [];
-  for (const folder of await listJobFolders(place.parent)) {
+  for (const folder of await listOwnedFolders(place.parent)) {
     const found = await readOwnerFile(folder);
     if (found === undefined || found.owner.runner !== request.owner.runner) continue;
     if (await mustStay(found, place, request)) kept.push(found.name);
     else if (request.dryRun) reports.push({ removed: [folder], leaked: [] });
-    else
-      reports.push(
-        await removeEnvironment({ root: folder, marker: markerOf('ENV', found.marker), table: place.machine.table }),
-      );
+    else reports.push(await place.remove(folder, found));
   }
   for (const draft of await listDrafts(place.parent, request.owner)) {
     if (await isAbandoned(draft, place)) reports.push(await removeDraft(draft, request.dryRun));

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type ProcessTable, processTable } from '@forgejo-runner/kit';
+import { type ProcessTable, processTable } from './process-table.ts';
 
 /** Which process of which machine: enough to tell later whether it still runs. */
 export interface ProcessIdentity {

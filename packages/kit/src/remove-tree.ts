@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { errnoOf } from '@forgejo-runner/kit';
+import { errnoOf } from './file-errors.ts';
 import { mountsBelow, unmount } from './mounts.ts';
 
 /** Removed or not, and why not. */
