@@ -23,3 +23,29 @@ export {
 } from './reference-backend.ts';
 export type { FaultCode, MissingMethod, ReferenceFaults } from './reference-faults.ts';
 export { type GitRequest, type GitServer, type GitServerOptions, startGitServer } from './git-server.ts';
+export { type DrivenClock, heldClock, type ServerClock, shiftedClock } from './server-clock.ts';
+export { type FakeForgejo, type FakeForgejoOptions, startFakeForgejo } from './fake-forgejo/server.ts';
+export type { FakeJob, WaitOptions } from './fake-forgejo/fake-job.ts';
+export type { ServerTimers } from './fake-forgejo/job-board.ts';
+export type {
+  JobStatus,
+  SentState,
+  SentStep,
+  StoredStep,
+  TaskResult,
+  TimelineEvent,
+} from './fake-forgejo/known-task.ts';
+export type { RecordedRequest, RequestRecord } from './fake-forgejo/record.ts';
+export type { KnownRunner, NewRunner, RunnerScope } from './fake-forgejo/runner-book.ts';
+export {
+  type Fault,
+  type FaultQuestion,
+  type FaultRule,
+  type Procedure,
+  type Scenario,
+  webPage,
+} from './fake-forgejo/scenario.ts';
+export type { ServerFeatures, ServerVersion } from './fake-forgejo/server-features.ts';
+export type { JobSpec } from './fake-forgejo/task-builder.ts';
+export type { LogOutcome, StoredRow } from './fake-forgejo/task-log.ts';
+export { checkReport, type ReportExpectation } from './fake-forgejo/check-report.ts';
