@@ -341,7 +341,7 @@ it('listens at a socket, below a path, and again after it was stopped', async ()
   await using folder = await openTempFolder();
   const socketPath = folder.join('forgejo.sock');
   await using atSocket = await startFakeForgejo({ socketPath });
-  expect(atSocket.url).toBe(`unix:${socketPath}`);
+  expect(atSocket.url).toBe(`unix://${socketPath}`);
   expect((await clientOf(atSocket, { socketPath }).ping({ data: 'X' })).data).toBe('Hello, X!');
   await using forgejo = await startFakeForgejo({ path: '/forge' });
   const client = clientOf(forgejo);

@@ -92,6 +92,8 @@ async function reported<T>(asking: Promise<T>): Promise<T> {
  * tell a task that is gone from a database that is locked.
  */
 function kindOf({ code, status, message }: InstanceFailure): ReportFailureKind {
+  // Half an answer, or that of somebody on the way: Connect says the same of it as a server that refuses a request.
+  if (code === 'FRR704') return 'retry';
   if (status === 'already_exists') return 'archived';
   if (status === 'not_found' || code === 'FRR702') return 'gone';
   if (status === 'internal' && /(?:does not|not) exist|invalid runner/i.test(message)) return 'gone';

@@ -153,8 +153,8 @@ class FinalReport {
   }
 
   #state(isLast: boolean): TaskState {
-    const { taskId, startedAtMs, ended, steps } = this.#options;
-    const state = { taskId, startedAtMs, steps };
+    const { taskId, startedAtMs, ended, steps, sender } = this.#options;
+    const state = { taskId, startedAtMs, steps: steps.map((step) => cutToRows(step, sender.ackedRows)) };
     return isLast ? { ...state, result: ended.result, stoppedAtMs: ended.stoppedAtMs } : state;
   }
 
@@ -185,4 +185,9 @@ class FinalReport {
     this.#shown = failure.message;
     return undefined;
   }
+}
+
+/** The server must not look for rows that it does not have: not yet, or never where it did not take the log. */
+function cutToRows(step: StepState, rowCount: number): StepState {
+  return { ...step, logLength: Math.max(0, Math.min(step.logLength, rowCount - step.logIndex)) };
 }

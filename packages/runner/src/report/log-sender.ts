@@ -66,8 +66,10 @@ export class LogSender {
     const index = this.#ackedRows + this.#shift;
     try {
       const { ackIndex } = await channel.updateLog({ taskId, index, rows, noMore }, signal);
-      if (noMore && ackIndex === index + rows.length) this.#isClosed = true;
-      else this.#acknowledge(ackIndex, index + rows.length);
+      if (noMore && ackIndex === index + rows.length) {
+        this.#ackedRows += read.length;
+        this.#isClosed = true;
+      } else this.#acknowledge(ackIndex, index + rows.length);
       return this.hasRows;
     } catch (error) {
       return this.#failed(reportFailure(error), { rows: rows.length, isLast: closing !== undefined });
@@ -105,6 +107,7 @@ export class LogSender {
     if (failure.kind === 'archived' || failure.kind === 'refused') {
       // At the end the answer to the very last rows may have been lost: then all is well.
       if (failure.kind === 'refused' || !isLast) return this.#close(failure.message);
+      this.#ackedRows = this.#options.spool.flushedRows;
       this.#isClosed = true;
       return false;
     }

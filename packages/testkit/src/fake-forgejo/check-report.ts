@@ -65,7 +65,7 @@ function checkStates(timeline: readonly TimelineEvent[]): readonly string[] {
   for (const event of timeline) {
     if (event.kind !== 'state') continue;
     for (const step of event.state.steps) {
-      if (step.logIndex + step.logLength > event.storedRows) {
+      if (step.logLength > 0 && step.logIndex + step.logLength > event.storedRows) {
         problems.push(`step ${step.index} names row ${step.logIndex + step.logLength} of ${event.storedRows}`);
       }
       const earlier = before?.steps.find(({ index }) => index === step.index);

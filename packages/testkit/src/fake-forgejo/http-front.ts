@@ -79,11 +79,11 @@ export function httpFront(options: FrontOptions): RequestListener {
     };
     try {
       await play({ request, response, procedure, work }, fault, (late) => overtaken.push(late));
-      const next = fault === undefined ? overtaken.findIndex((late) => late.procedure === procedure) : -1;
-      if (next >= 0) await overtaken.splice(next, 1)[0]?.work();
     } finally {
       done();
     }
+    const next = fault === undefined ? overtaken.findIndex((late) => late.procedure === procedure) : -1;
+    if (next >= 0) await overtaken.splice(next, 1)[0]?.work();
   };
 
   return (request, response) => {

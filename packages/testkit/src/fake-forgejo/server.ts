@@ -35,7 +35,7 @@ export interface FakeForgejoOptions {
 
 /** A Forgejo instance in memory, as runners see it. Ended by `await using`. */
 export interface FakeForgejo extends AsyncDisposable {
-  /** For the configuration of a runner; `unix:` and the path where it listens at a socket. */
+  /** For the configuration of a runner; `unix://` and the path where it listens at a socket. */
   readonly url: string;
   readonly clock: DrivenClock;
   /** A token that runners register with, for the whole instance. */
@@ -170,6 +170,8 @@ async function listen(server: Server, place: string | number): Promise<number> {
 }
 
 function urlOf({ socketPath, tls, path = '' }: FakeForgejoOptions, port: number): string {
-  if (socketPath !== undefined) return `unix:${socketPath}`;
+  if (socketPath !== undefined) {
+    return path === '' ? `unix://${socketPath}` : `http+unix://${encodeURIComponent(socketPath)}${path}`;
+  }
   return `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}${path}`;
 }
