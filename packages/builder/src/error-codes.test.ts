@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { programFlags } from './cli/program.ts';
+import { type Commands, defineProgram } from './cli/program.ts';
 import { errorCodes } from './error-codes.ts';
 
 const page = readFileSync(new URL('../../../docs/reference/errors-builder.md', import.meta.url), 'utf8');
@@ -23,10 +23,11 @@ it('has codes that say which exit code they mean', () => {
 });
 
 it('names flags only that the command has, or those of another program with a word of it', () => {
-  const { common, build } = programFlags();
-  const own = [...common, ...build].map((flags) => /--[a-z-]+/.exec(flags)?.[0]);
+  // Nothing is called.
+  const program = defineProgram('1.0.0', {} as Commands, async () => undefined);
+  const own = program.commands.flatMap((command) => command.options.map((option) => option.long ?? ''));
   const foreign = ['login --registry', '--legacy-peer-deps', 'node --build-sea', 'supports --build-sea'];
-  const known = [...own, ...foreign, 'forgejo-runner-build --help'];
+  const known: readonly (string | undefined)[] = [...own, ...foreign, 'forgejo-runner-build --help'];
   const unknown = Object.values(errorCodes).flatMap(({ cause, next }) =>
     [...`${cause}; ${next}`.matchAll(/(?:\S+ )?(--[a-z-]+)/g)]
       .filter(([words, flag]) => !known.includes(flag) && !known.includes(words))

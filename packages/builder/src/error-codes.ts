@@ -16,6 +16,10 @@ export type ErrorCode =
   | 'FRB202'
   | 'FRB203'
   | 'FRB204'
+  | 'FRB205'
+  | 'FRB206'
+  | 'FRB207'
+  | 'FRB208'
   | 'FRB301'
   | 'FRB302'
   | 'FRB303'
@@ -84,6 +88,30 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'Nothing to leave out or to replace',
     cause: '--without names no default backend',
     next: 'leave it out',
+    exit: 2,
+  },
+  FRB205: {
+    title: 'Malformed manifest',
+    cause: 'the file is no YAML, or has a key or a value that a manifest does not have',
+    next: 'see docs/reference/manifest.md',
+    exit: 2,
+  },
+  FRB206: {
+    title: 'No manifest, or one too many',
+    cause: 'the manifest or one that it extends cannot be read; or init found one that is there already',
+    next: 'check the path; it is relative to the file or folder that names it',
+    exit: 2,
+  },
+  FRB207: {
+    title: 'Not in the manifest',
+    cause: 'what is to be removed is not there',
+    next: 'see the names in the manifest',
+    exit: 2,
+  },
+  FRB208: {
+    title: 'Unreadable configuration',
+    cause: 'suggest needs the configuration file of a runner, in YAML',
+    next: 'check the path; forgejo-runner validate shows all that is wrong in a configuration',
     exit: 2,
   },
   FRB301: {

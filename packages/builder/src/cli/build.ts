@@ -1,18 +1,18 @@
 import path from 'node:path';
 import { build, type BuildReport } from '../build.ts';
 import { stepTitles } from '../events.ts';
-import { manifestFromFlags } from '../manifest/manifest.ts';
-import { findInstallation } from '../resolve/installation.ts';
 import { exitCodes } from './exit-codes.ts';
+import { openCommandProject } from './open-command-project.ts';
 import { openProgress } from './print-progress.ts';
-import type { BuildFlags } from './program.ts';
+import type { BuildFlags } from './flags.ts';
 
 /** The command `build`. Resolves to its exit code. */
 export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Promise<number> {
   const cwd = process.cwd();
-  const manifest = manifestFromFlags(flags, cwd, findInstallation().version);
-  const isExecutable = flags.sea ?? false;
-  const output = path.resolve(cwd, flags.output ?? defaultOutput(isExecutable));
+  const project = await openCommandProject(flags, cwd);
+  const { manifest } = project;
+  const isExecutable = flags.sea ?? project.output.isExecutable ?? false;
+  const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable));
   const steps = Object.keys(stepTitles).filter((step) => isExecutable || step !== 'package');
   const start = performance.now();
   let report: BuildReport;
@@ -24,7 +24,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       isExecutable,
       cwd,
       signal,
-      isSmokeRun: flags.smokeRun,
+      isSmokeRun: flags.smokeRun !== false && (project.output.isSmokeRun ?? true),
       onEvent: progress.onEvent,
       ...(flags.cacheDir === undefined ? {} : { cacheDir: path.resolve(cwd, flags.cacheDir) }),
     });

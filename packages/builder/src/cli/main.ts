@@ -12,6 +12,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await runProgram(argv, findInstallation().version, {
       build: async (flags) => (await import('./build.ts')).buildCommand(flags, interrupts.signal),
       run: async (flags, args) => (await import('./run.ts')).runCommand(flags, args, interrupts),
+      init: async (flags) => (await import('./init.ts')).initCommand(flags),
+      add: async (specs, flags) => (await import('./edit.ts')).addCommand(specs, flags),
+      remove: async (names, flags) => (await import('./edit.ts')).removeCommand(names, flags),
+      suggest: async (flags) => (await import('./suggest.ts')).suggestCommand(flags, interrupts.signal),
+      search: async (words, flags) => (await import('./search.ts')).searchCommand(words, flags, interrupts.signal),
+      info: async (spec, flags) => (await import('./info.ts')).infoCommand(spec, flags, interrupts.signal),
     });
   } catch (error) {
     if (interrupts.signal.aborted) {

@@ -1,19 +1,22 @@
 import path from 'node:path';
-import { manifestFromFlags } from '../manifest/manifest.ts';
-import { findInstallation } from '../resolve/installation.ts';
 import { runUnbundled } from '../run-unbundled.ts';
 import { findOwnPackage } from '../resolve/own-package.ts';
+import type { ProjectFlags } from './flags.ts';
 import type { Interrupts } from './interrupts.ts';
+import { openCommandProject } from './open-command-project.ts';
 import { printError } from './print-error.ts';
 import { openProgress } from './print-progress.ts';
-import type { CommonFlags } from './program.ts';
 
 /** The command `run`: the dev loop of a backend. Resolves to the exit code of the runner. */
-export async function runCommand(flags: CommonFlags, args: readonly string[], interrupts: Interrupts): Promise<number> {
+export async function runCommand(
+  flags: ProjectFlags,
+  args: readonly string[],
+  interrupts: Interrupts,
+): Promise<number> {
   const cwd = process.cwd();
   const own = await findOwnPackage(cwd, flags.with ?? []);
   const asked = own === undefined ? flags : { ...flags, with: [...(flags.with ?? []), own] };
-  const manifest = manifestFromFlags(asked, cwd, findInstallation().version);
+  const { manifest } = await openCommandProject(asked, cwd);
   // Only what is wrong is worth a line here: stdout and stderr belong to the runner.
   await using progress = await openProgress(flags.logFormat === 'auto' ? 'plain' : flags.logFormat, []);
   return runUnbundled({

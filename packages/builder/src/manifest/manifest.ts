@@ -1,7 +1,14 @@
-import { quoted, UserError } from '../user-error.ts';
-import { type PackageSpec, parsePackageSpec, parseReplacement } from './package-spec.ts';
+import {
+  defaultBackends,
+  fullName,
+  layerFromFlags,
+  type ManifestFlags,
+  type ManifestLayer,
+  stackLayers,
+} from './layer.ts';
+import { type PackageSpec, parsePackageSpec } from './package-spec.ts';
 
-/** What to build, all of it: the flags of the command in their final shape. */
+/** What to build, all of it: flags and manifest files in their final shape. */
 export interface Manifest {
   /** Default backends first, then what was asked for, in that order. */
   readonly backends: readonly PackageSpec[];
@@ -15,52 +22,28 @@ export interface Manifest {
   readonly isStrict: boolean;
 }
 
-/** The flags as they were given. */
-export interface ManifestFlags {
-  readonly with?: readonly string[] | undefined;
-  readonly without?: readonly string[] | undefined;
-  readonly replace?: readonly string[] | undefined;
-  readonly allowUntyped?: readonly string[] | undefined;
-  readonly stubNative?: readonly string[] | undefined;
-  readonly strict?: boolean | undefined;
-}
-
-/** Backends that are in every runner unless left out: short name to package. The one place to add another. */
-export const defaultBackends: Readonly<Record<string, string>> = {
-  host: '@forgejo-runner/backend-host',
-};
-
 /**
  * Makes the manifest from flags. Paths are relative to `cwd`; default backends come at `version`, the builder's own.
  *
  * @throws UserError `FRB201`, `FRB204`
  */
 export function manifestFromFlags(flags: ManifestFlags, cwd: string, version: string): Manifest {
-  const asked = (flags.with ?? []).map((text) => parsePackageSpec(text, cwd));
-  const left = leftOut(flags.without ?? []);
-  const names = new Set(asked.map((spec) => spec.name));
-  const defaults = Object.values(defaultBackends).filter((name) => !left.has(name) && !names.has(name));
-  return {
-    backends: [...defaults.map((name) => parsePackageSpec(`${name}@${version}`, cwd)), ...asked],
-    replacements: new Map(
-      (flags.replace ?? []).map((text) => parseReplacement(text, cwd)).map((r) => [r.name, r.path]),
-    ),
-    allowUntyped: new Set(flags.allowUntyped ?? []),
-    stubNative: new Set(flags.stubNative ?? []),
-    isStrict: flags.strict ?? false,
-  };
+  return manifestFromLayers([layerFromFlags(flags, cwd)], version);
 }
 
-function leftOut(without: readonly string[]): ReadonlySet<string> {
-  const known = Object.keys(defaultBackends);
-  return new Set(
-    without.map((name) => {
-      const full = Object.hasOwn(defaultBackends, name) ? defaultBackends[name] : name;
-      if (full !== undefined && Object.values(defaultBackends).includes(full)) return full;
-      throw new UserError(
-        'FRB204',
-        `--without ${quoted(name)}: expected one of ${known.join(', ')}, found a name that is no default backend`,
-      );
-    }),
-  );
+/** Makes the manifest from layers, the lowest first. @throws UserError `FRB204` */
+export function manifestFromLayers(layers: readonly ManifestLayer[], version: string): Manifest {
+  let all = layerFromFlags({}, '/');
+  for (const layer of layers) all = stackLayers(all, layer);
+  const left = new Set(all.without.map(({ name }) => fullName(name)));
+  const names = new Set(all.backends.map((spec) => spec.name));
+  const defaults = Object.values(defaultBackends).filter((name) => !left.has(name) && !names.has(name));
+  return {
+    // An exact version: the folder is looked at for no other form.
+    backends: [...defaults.map((name) => parsePackageSpec(`${name}@${version}`, '/')), ...all.backends],
+    replacements: all.replacements,
+    allowUntyped: new Set(all.allowUntyped),
+    stubNative: new Set(all.stubNative),
+    isStrict: all.isStrict ?? false,
+  };
 }

@@ -22,6 +22,14 @@ export const officialPackages: Readonly<Record<string, string>> = {
   '@forgejo-runner/backend-docker': 'backend-docker',
 };
 
+/** Backends of this project by id, for those who look for the package of one. */
+export const officialBackends: Readonly<Record<string, string>> = {
+  host: '@forgejo-runner/backend-host',
+  docker: '@forgejo-runner/backend-docker',
+  lxc: '@forgejo-runner/backend-lxc',
+  grpc: '@forgejo-runner/backend-grpc',
+};
+
 export const coreName = '@forgejo-runner/core';
 export const runnerName = '@forgejo-runner/runner';
 

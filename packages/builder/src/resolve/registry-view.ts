@@ -13,6 +13,11 @@ export interface ViewedPackage {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly deprecated?: string | boolean;
+  readonly description?: string;
+  readonly license?: string;
+  readonly homepage?: string;
+  /** Version to the time when it was published. */
+  readonly time?: Readonly<Record<string, string>>;
   readonly 'dist-tags'?: Readonly<Record<string, string>>;
 }
 
@@ -23,11 +28,28 @@ const entrySchema = z.object({
   dependencies: z.record(z.string(), z.string()).exactOptional(),
   peerDependencies: z.record(z.string(), z.string()).exactOptional(),
   deprecated: z.union([z.string(), z.boolean()]).exactOptional(),
+  description: z.string().exactOptional(),
+  // Old packages have an object here; what it says is not needed.
+  license: z.string().exactOptional().catch(''),
+  homepage: z.string().exactOptional(),
+  time: z.record(z.string(), z.string()).exactOptional(),
   'dist-tags': z.record(z.string(), z.string()).exactOptional(),
 });
 const answerSchema = z.union([entrySchema, z.array(entrySchema).min(1)]);
 
-const fields = ['name', 'version', 'forgejoRunner', 'dependencies', 'peerDependencies', 'deprecated', 'dist-tags'];
+const fields = [
+  'name',
+  'version',
+  'forgejoRunner',
+  'dependencies',
+  'peerDependencies',
+  'deprecated',
+  'dist-tags',
+  'description',
+  'license',
+  'homepage',
+  'time',
+];
 // A registry that is down should be known in seconds; npm's own patience is minutes.
 const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=300', '--fetch-retry-maxtimeout=1000'];
 

@@ -1,4 +1,5 @@
-import { defaultBackends, type Manifest } from '../manifest/manifest.ts';
+import { defaultBackends } from '../manifest/layer.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import type { PackageSpec } from '../manifest/package-spec.ts';
 import { UserError } from '../user-error.ts';
 import { describePackage, type ResolveContext, type Wanted } from './describe-package.ts';

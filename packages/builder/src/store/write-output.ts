@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../user-error.ts';
 import { diskProblem } from './disk-problem.ts';
@@ -41,4 +41,20 @@ async function writeWhole(temporary: string, source: OutputSource): Promise<void
   await handle.sync();
   // The mode given to `open` went through the umask of the user: a runner is executable for everybody.
   await chmod(temporary, 0o755);
+}
+
+/** Replaces a text file that people keep, such as a manifest: whole or not at all. @throws UserError `FRB602` */
+export async function writeTextFile(file: string, text: string): Promise<void> {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
+  try {
+    await refuseFolder(file);
+    await writeFile(temporary, text, { flag: 'wx' });
+    await rename(temporary, file);
+  } catch (error) {
+    const reason = diskProblem(error);
+    if (reason === undefined) throw error;
+    throw new UserError('FRB602', `${file} could not be written: ${reason}`, { cause: error });
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { closest } from './similar-names.ts';
+import { closest } from './closest.ts';
 
 it.each([
   ['@acme/backend-k8', ['@acme/backend-k8s', '@acme/other'], ['@acme/backend-k8s']],

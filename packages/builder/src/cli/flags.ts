@@ -1,0 +1,81 @@
+import { type Command, Option } from 'commander';
+import { defaultBackends } from '../manifest/layer.ts';
+import type { LogFormat } from './print-progress.ts';
+
+/** Flags that every command takes. */
+export interface OutputFlags {
+  readonly logFormat: LogFormat;
+  readonly verbose?: boolean;
+}
+
+/** Flags that choose the project: its manifest, and what comes on top. */
+export interface ProjectFlags extends OutputFlags {
+  readonly with?: readonly string[];
+  readonly without?: readonly string[];
+  readonly replace?: readonly string[];
+  readonly allowUntyped?: readonly string[];
+  readonly cacheDir?: string;
+  /** `false` for `--no-manifest`. */
+  readonly manifest?: string | boolean;
+}
+
+/** Flags of `build`. */
+export interface BuildFlags extends ProjectFlags {
+  readonly output?: string;
+  readonly sea?: boolean;
+  readonly stubNative?: readonly string[];
+  readonly strict?: boolean;
+  /** `false` for `--no-smoke-run`. */
+  readonly smokeRun?: boolean;
+}
+
+const collect = (value: string, all: readonly string[] | undefined): string[] => [...(all ?? []), value];
+
+/** Adds the flags of every command. */
+export function outputFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--log-format <format>', 'how progress is printed').choices(['auto', 'plain', 'json']).default('auto'),
+    )
+    .option('--verbose', 'print the words of npm, the compiler and the bundler as well');
+}
+
+/** Adds the flag of commands that work on a manifest. */
+export function manifestFlag(command: Command): Command {
+  return command.option('--manifest <file>', 'manifest to use (default ./forgejo-runner.build.yaml, if it is there)');
+}
+
+/** Adds the flag of commands that use the cache. */
+export function cacheFlag(command: Command): Command {
+  return command.option('--cache-dir <dir>', 'where packages and verdicts are kept (FORGEJO_RUNNER_BUILD_CACHE)');
+}
+
+/** Adds the flags that choose packages. */
+export function packageFlags(command: Command): Command {
+  const defaults = Object.keys(defaultBackends).join(', ');
+  return command
+    .option(
+      '--with <package>',
+      'add a backend: NAME[@VERSION|@RANGE], NAME=PATH, PATH, tarball or git URL (repeatable)',
+      collect,
+    )
+    .option('--without <backend>', `leave a default backend out: ${defaults} (repeatable)`, collect)
+    .option('--replace <name=path>', 'use a folder wherever a package is imported (repeatable)', collect)
+    .option('--allow-untyped <name>', 'accept a package whose types prove nothing (repeatable)', collect);
+}
+
+/** Adds the flags that choose the project. */
+export function projectFlags(command: Command): Command {
+  const all = cacheFlag(manifestFlag(packageFlags(command)));
+  return outputFlags(all.option('--no-manifest', 'use no manifest, only flags'));
+}
+
+/** Adds the flags of `build`, which `init` writes into a manifest as well. */
+export function buildFlags(command: Command): Command {
+  return command
+    .option('-o, --output <file>', 'file of the result (default ./forgejo-runner.mjs, with --sea ./forgejo-runner)')
+    .option('--sea', 'make one executable that needs no Node')
+    .option('--stub-native <name>', 'leave the native addons of a package out (repeatable)', collect)
+    .option('--strict', 'warnings are errors')
+    .option('--no-smoke-run', 'do not start the result before it is written');
+}
