@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 // The source condition lets every test run on the sources of all packages: no build before a unit test.
-const conditions = ['@forgejo-runner/source', 'module', 'node', 'development|production'];
+const conditions = ['@forgejo-runner/source', 'node', 'development|production'];
 
 export default defineConfig({
   resolve: { conditions },

@@ -29,6 +29,7 @@ const rooms = [
   ['plan', 'environment'],
   ['steps', 'report', 'job'],
   ['config'],
+  ['cache'],
   ['forgejo'],
   ['poll'],
   ['local', 'daemon'],

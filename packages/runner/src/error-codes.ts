@@ -27,6 +27,7 @@ const table = {
   FRR705: 'the instance failed',
   FRR706: 'the instance is too old for this',
   FRR707: 'a task of the instance cannot be used',
+  FRR801: 'the cache of jobs cannot be used',
 };
 
 /** A code of {@link errorCodes}. */

@@ -1,0 +1,37 @@
+import { pipeline } from 'node:stream/promises';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { readByteRange } from './byte-range.ts';
+import type { CacheContext } from './cache-http.ts';
+import type { EntryContent } from './cache-store.ts';
+
+/**
+ * Answers with a content or a range of it, straight from its file to the connection. Clients of Azure say `x-ms-range`
+ * where others say `Range`.
+ */
+export async function sendContent(c: CacheContext, opened: EntryContent): Promise<Response> {
+  await using content = opened;
+  const { incoming, outgoing } = c.env;
+  const range = readByteRange(c.req.header('x-ms-range') ?? c.req.header('range'), content.size);
+  outgoing.setHeader('accept-ranges', 'bytes');
+  outgoing.setHeader('content-type', 'application/octet-stream');
+  outgoing.setHeader('last-modified', new Date(content.createdMs).toUTCString());
+  if (range === 'unsatisfiable') {
+    outgoing.writeHead(416, { 'content-range': `bytes */${content.size}` }).end();
+    return RESPONSE_ALREADY_SENT;
+  }
+  const { start, end } = range ?? { start: 0, end: content.size };
+  outgoing.setHeader('content-length', end - start);
+  if (range !== undefined) outgoing.setHeader('content-range', `bytes ${start}-${end - 1}/${content.size}`);
+  outgoing.statusCode = range === undefined ? 200 : 206;
+  if (incoming.method === 'HEAD' || start === end) {
+    outgoing.end();
+    return RESPONSE_ALREADY_SENT;
+  }
+  try {
+    await pipeline(await content.read({ start, end }), outgoing);
+  } catch (error) {
+    // The client went away, or the file is broken: either way the connection ends here, so that half is not taken for all.
+    outgoing.destroy(error instanceof Error ? error : undefined);
+  }
+  return RESPONSE_ALREADY_SENT;
+}
