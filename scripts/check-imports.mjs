@@ -22,8 +22,16 @@ const rooms = [
   ['workflow', 'expressions'],
   ['log', 'report/job-report.ts'],
   ['task'],
-  // The strict check knows contexts and the order of jobs, which the model below does not.
-  ['contexts', 'graph', 'workflow/strict-check.ts', 'workflow/check-expressions.ts'],
+  // The strict check knows contexts, the order of jobs, and how steps read words, which the model below does not.
+  [
+    'contexts',
+    'graph',
+    'workflow/strict-check.ts',
+    'workflow/check-expressions.ts',
+    'workflow/check-values.ts',
+    'steps/shells.ts',
+    'steps/actions/action-reference.ts',
+  ],
   // Reads the matrix of a task, which the type above need not know.
   ['task/decode-task.ts'],
   ['plan', 'environment'],

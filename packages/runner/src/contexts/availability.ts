@@ -54,7 +54,7 @@ const actionStep = 'github inputs strategy matrix steps job runner env';
  * Contexts, and functions beside the built-in ones, by place.
  *
  * Source: the table of context availability in GitHub's contexts reference; steps as Forgejo's runner evaluates them,
- * which takes expressions in `uses` and `shell` as well.
+ * which takes expressions in `uses` and `shell` as well, and `secrets` in `if`.
  */
 const table: Readonly<Record<ExpressionPlace, readonly [contexts: string, functions?: string]>> = {
   'run-name': ['github inputs vars'],
@@ -64,7 +64,7 @@ const table: Readonly<Record<ExpressionPlace, readonly [contexts: string, functi
   'on.outputs.value': ['github jobs vars inputs'],
   'defaults.run': ['github inputs vars env'],
   'job.name': [job],
-  'job.if': ['github needs vars inputs', status],
+  'job.if': ['github needs vars inputs secrets', status],
   'job.runs-on': [job],
   'job.concurrency': [job],
   'job.environment': [job],
@@ -83,7 +83,7 @@ const table: Readonly<Record<ExpressionPlace, readonly [contexts: string, functi
   'job.uses': [job],
   'job.with': [job],
   'job.secrets': [`${job} secrets`],
-  'step.if': [`${job} job runner env steps`, `${status} hashfiles`],
+  'step.if': [step, `${status} hashfiles`],
   step: [step, 'hashfiles'],
   'action.inputs.default': ['github strategy matrix job runner', 'hashfiles'],
   'action.outputs.value': [actionStep],

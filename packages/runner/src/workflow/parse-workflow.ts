@@ -1,4 +1,4 @@
-import { UserError } from '../user-error.ts';
+import { quoted, UserError } from '../user-error.ts';
 import type { Job, Workflow } from './model.ts';
 import { readDefaults, readJob } from './read-job.ts';
 import {
@@ -23,6 +23,8 @@ import { parseYaml } from './yaml-source.ts';
 const workflowKeys: KnownKeys = knownKeys(['name', 'run-name', 'on', 'env', 'defaults', 'jobs'], {
   permissions: 'changes nothing on this runner: the server decides what the token of a job may do',
   concurrency: 'changes nothing on this runner: the server decides which runs may overlap',
+  description: 'changes nothing on this runner: it is for readers',
+  'enable-email-notifications': 'changes nothing on this runner: the server sends mails',
   'enable-openid-connect': 'changes nothing on this runner: the server decides whether a job gets an identity token',
 });
 
@@ -72,6 +74,8 @@ export function findWorkflow(node: YamlNode, file: string, findings: Findings): 
 
 function readJobs(workflow: YamlMapping, entry: YamlEntry | undefined, findings: Findings): ReadonlyMap<string, Job> {
   const jobs = new Map<string, Job>();
+  // Contexts are looked up without case.
+  const linesById = new Map<string, number>();
   const mapping = readMapping(entry, findings);
   if (entry === undefined || isNothing(entry.value) || mapping?.entries.length === 0) {
     findings.problems.push({
@@ -81,7 +85,14 @@ function readJobs(workflow: YamlMapping, entry: YamlEntry | undefined, findings:
   }
   for (const each of mapping?.entries ?? []) {
     const job = readJob(each, findings);
-    if (job !== undefined) jobs.set(job.id, job);
+    if (job === undefined) continue;
+    const id = job.id.toLowerCase();
+    const before = linesById.get(id);
+    if (before !== undefined) {
+      const message = `expected each job id once, found ${quoted(job.id)} again; the job in line ${before} has it`;
+      findings.problems.push({ message, at: job.at });
+    } else linesById.set(id, job.at.line);
+    jobs.set(job.id, job);
   }
   return jobs;
 }

@@ -101,9 +101,9 @@ test.each<[title: string, text: string, problems: string[]]>([
   ],
   [
     'a context in the wrong place',
-    job("if: secrets.A == ''"),
+    job("if: matrix.a == ''"),
     [
-      'w:5:9: expression "secrets.A == \'\'": expected one of the contexts that can be used here (forge, forgejo, gitea, github, inputs, needs, vars), found "secrets"',
+      'w:5:9: expression "matrix.a == \'\'": expected one of the contexts that can be used here (forge, forgejo, gitea, github, inputs, needs, secrets, vars), found "matrix"',
     ],
   ],
   [
@@ -150,9 +150,9 @@ test.each<[title: string, text: string, problems: string[]]>([
   ],
   ['a key with an expression', job('env: {"${{ nope.x }}": 1}'), ['w:5:15: expression "nope.x": expected one of']],
   [
-    'a step that uses what only jobs have',
-    job('steps: [{if: "secrets.a", run: b}]'),
-    ['w:5:19: expression "secrets.a": expected one of'],
+    'a step that uses what only outputs of workflows have',
+    job('steps: [{if: "jobs.a", run: b}]'),
+    ['w:5:19: expression "jobs.a": expected one of'],
   ],
   ['concurrency', job('concurrency: ${{ env.A }}'), ['w:5:22: expression "env.A": expected one of']],
   [
@@ -221,10 +221,114 @@ jobs: {a: {uses: ./b.yml}}
     'on: push\njobs: {a: {uses: ./b.yml, with: "${{ github }}", secrets: "${{ github }}"}}\n',
     ['w:2:33: expected a mapping for "with"', 'w:2:59: expected "inherit" or a mapping for "secrets"'],
   ],
+  [
+    'events that nobody sends',
+    `on: [push, pull_requst]\njobs: {a: {runs-on: b, steps: []}}\n`,
+    ['w:1:12: expected an event that starts workflows, found "pull_requst"; did you mean "pull_request"?'],
+  ],
+  [
+    'filters that nobody reads',
+    `on:
+  push: {branchs: [a], types: [b]}
+  pull_request: {types: [opend, closed], branches: a, branches-ignore: [b], paths: {}}
+  fork: [a]
+  workflow_dispatch: {input: {}}
+  schedule: [{cron: '60 * * * *'}, {cron: 1, x: 2}, {}, a]
+  repository_dispatch: {types: anything}
+  workflow_run: {workflows: [A], types: completed, branches: [null]}
+jobs: {a: {runs-on: b, steps: []}}
+`,
+    [
+      'w:2:10: expected a known key, found "branchs"; did you mean "branches"?',
+      'w:2:24: expected a known key, found "types"',
+      'w:3:26: expected one of assigned, unassigned,',
+      'w:3:55: expected either "branches" or "branches-ignore" for an event, found both',
+      'w:3:84: expected a text or a list of texts for "paths", found a mapping',
+      'w:4:9: expected a mapping for "fork", found a list',
+      'w:5:23: expected a known key, found "input"; did you mean "inputs"?',
+      'w:6:21: expected a minute from 0 to 59',
+      'w:6:43: expected five fields for "cron" (minute hour day month weekday), found "1"',
+      'w:6:46: expected a known key, found "x"',
+      'w:6:53: expected a text for "cron", found a mapping',
+      'w:6:57: expected a mapping with "cron", found "a"',
+      'w:8:63: expected a text or a list of texts for "branches", found nothing',
+    ],
+  ],
+  [
+    'a schedule that is no list',
+    'on: {schedule: {cron: a}}\njobs: {a: {runs-on: b, steps: []}}\n',
+    ['w:1:16: expected a list'],
+  ],
+  [
+    'actions that cannot be',
+    job('steps: [{uses: actions/checkout}, {uses: "docker://"}, {uses: ../a}, {uses: "ssh://a/b/c@d"}]'),
+    [
+      'w:5:20: expected ./path, owner/repo[/path]@ref, https://host/owner/repo[/path]@ref or docker://image in uses, found "actions/checkout"',
+      'w:5:46: expected docker://image in uses, found "docker://"',
+      'w:5:67: expected ./path, owner/repo[/path]@ref',
+      'w:5:81: expected an address with https:// or http:// in uses, found "ssh://a/b/c@d"',
+    ],
+  ],
+  [
+    'shells that nobody knows',
+    `defaults: {run: {shell: fish}}\n${job('defaults: {run: {shell: "{0}"}}', 'steps: [{run: a, shell: zsh}, {run: a, shell: "zsh {0}"}]')}`,
+    [
+      'w:1:25: expected a shell (bash, sh, pwsh, powershell, cmd, python, node) or a command line with {0}, found "fish"',
+      'w:6:29: expected a program before {0} in shell, found "{0}"',
+      'w:7:29: expected a shell',
+    ],
+  ],
+  [
+    'limits that leave nothing',
+    job('timeout-minutes: -5', 'strategy: {max-parallel: 0}', 'steps: [{run: a, timeout-minutes: 0}]'),
+    [
+      'w:5:22: expected a number above 0 for "timeout-minutes", found "-5"',
+      'w:6:30: expected a number above 0 for "max-parallel", found "0"',
+      'w:7:39: expected a number above 0 for "timeout-minutes", found "0"',
+    ],
+  ],
+  [
+    'what the server would not understand',
+    `permissions: write-al\nconcurrency: {grup: a}\n${job('permissions: {contents: wriet, content: read, issues: [a]}', 'environment: {nam: a}')}`,
+    [
+      'w:1:14: expected one of read-all, write-all for "permissions", found "write-al"; did you mean "write-all"?',
+      'w:2:14: expected "group" for "concurrency", found a mapping',
+      'w:2:15: expected a known key, found "grup"; did you mean "group"?',
+      'w:7:29: expected one of read, write, none for "contents", found "wriet"; did you mean "write"?',
+      'w:7:36: expected a known key, found "content"; did you mean "contents"?',
+      'w:7:59: expected one of read, write, none for "issues", found a list',
+      'w:8:19: expected a known key, found "nam"; did you mean "name"?',
+    ],
+  ],
+  [
+    'jobs that differ in case only',
+    'on: push\njobs:\n  a: {runs-on: b, steps: []}\n  A: {runs-on: b, steps: []}\n',
+    ['w:4:3: expected each job id once, found "A" again; the job in line 3 has it'],
+  ],
 ])('finds %s', (_title, text, problems) => {
   const found = checkWorkflow(text);
   expect(found).toHaveLength(problems.length);
   for (const [index, problem] of problems.entries()) expect(found[index]).toContain(problem);
+});
+
+it('finds nothing wrong with what is for the server', () => {
+  const text = `name: nightly
+description: for readers
+enable-email-notifications: true
+permissions: {contents: read, id-token: write, issues: none}
+concurrency: {group: a, cancel-in-progress: true}
+on:
+  push: {branches: [main, "v*"], tags-ignore: x, paths: ["**"]}
+  pull_request: {types: [opened, synchronize], branches-ignore: [a]}
+  schedule: [{cron: "30 5 * * 1-5"}]
+  repository_dispatch: {types: [anything]}
+  workflow_run: {workflows: [CI], types: [completed], branches: main}
+  issues:
+  fork:
+jobs:
+  a: {runs-on: b, permissions: read-all, concurrency: c, environment: {name: d, url: e}, steps: [{run: f, if: secrets.g != ''}]}
+`;
+  expect(checkWorkflow(text)).toEqual([]);
 });
 
 it('finds nothing wrong with an action that uses all that it may', () => {
@@ -279,6 +383,18 @@ test.each<[title: string, text: string, problems: string[]]>([
     'runs: {using: node20, main: a, poost: b}\n',
     ['a:1:32: expected a known key, found "poost"; did you mean "post"?'],
   ],
+  [
+    'a using that no runner knows',
+    'runs: {using: node21, main: a}\n',
+    [
+      'a:1:15: expected one of composite, docker, go, sh, node12, node16, node20, node24 for "using", found "node21"; did you mean "node12"?',
+    ],
+  ],
+  [
+    'values of steps that cannot be',
+    'runs: {using: composite, steps: [{uses: a}, {run: b, shell: zsh}]}\n',
+    ['a:1:41: expected ./path', 'a:1:61: expected a shell'],
+  ],
 ])('finds in an action %s', (_title, text, problems) => {
   const found = checkAction(text);
   expect(found).toHaveLength(problems.length);
@@ -288,7 +404,7 @@ test.each<[title: string, text: string, problems: string[]]>([
 test.each<[place: ExpressionPlace, may: string, mayNot: string]>([
   ['run-name', 'github inputs vars', 'env secrets needs'],
   ['env', 'github secrets inputs vars', 'env matrix needs'],
-  ['job.if', 'github needs vars inputs', 'matrix strategy secrets env steps'],
+  ['job.if', 'github needs vars inputs secrets', 'matrix strategy env steps'],
   ['job.runs-on', 'github needs strategy matrix vars inputs', 'env secrets runner'],
   ['job.strategy', 'github needs vars inputs', 'matrix strategy'],
   ['job.env', 'github needs strategy matrix vars secrets inputs', 'env runner steps'],
@@ -298,7 +414,7 @@ test.each<[place: ExpressionPlace, may: string, mayNot: string]>([
   ['job.outputs', 'job runner env secrets steps', 'jobs'],
   ['job.secrets', 'secrets needs matrix', 'env steps'],
   ['step', 'job runner env secrets steps needs matrix', 'jobs'],
-  ['step.if', 'job runner env steps needs matrix vars', 'secrets jobs'],
+  ['step.if', 'job runner env steps needs matrix vars secrets', 'jobs'],
   ['on.outputs.value', 'jobs github', 'steps env'],
   ['action.step', 'inputs steps runner env job', 'secrets vars needs'],
 ])('%s may use %s and not %s', (place, may, mayNot) => {

@@ -6,6 +6,8 @@ import { readCallReference } from '../graph/call-reference.ts';
 import { needsProblems } from '../graph/order-jobs.ts';
 import { type Problem, quoted, UserError } from '../user-error.ts';
 import { ExpressionChecker } from './check-expressions.ts';
+import { checkTriggers } from './check-triggers.ts';
+import { checkAboveZero, checkServerKeys, checkShell, checkStepValues, checkUsing } from './check-values.ts';
 import type { Action, Job, Step, Workflow } from './model.ts';
 import { findAction } from './parse-action.ts';
 import { findWorkflow } from './parse-workflow.ts';
@@ -52,7 +54,7 @@ export function strictCheckWorkflow(text: string, file: string): Problem[] {
 export function strictCheckAction(text: string, file: string): Problem[] {
   return collect(text, file, (node, findings) => {
     const action = findAction(node, file, findings);
-    if (action !== undefined) checkAction(action, findings);
+    if (action !== undefined) checkAction(action, node, findings);
   });
 }
 
@@ -71,6 +73,9 @@ function collect(text: string, file: string, check: (node: YamlNode, findings: F
 }
 
 function checkWorkflow(workflow: Workflow, node: YamlNode, findings: Findings): void {
+  checkTriggers(workflow.on, findings);
+  checkServerKeys((key) => memberOf(node, key), findings);
+  checkShell(workflow.defaults.shell, findings);
   const expressions = new ExpressionChecker(findings.problems);
   expressions.tree(workflow.runName, 'run-name');
   expressions.tree(workflow.env, 'env');
@@ -84,6 +89,7 @@ function checkWorkflow(workflow: Workflow, node: YamlNode, findings: Findings): 
   }
   for (const job of workflow.jobs.values()) {
     const written = memberOf(memberOf(node, 'jobs'), job.id);
+    checkServerKeys((key) => memberOf(written, key), findings);
     expressions.tree(memberOf(written, 'concurrency'), 'job.concurrency');
     expressions.tree(memberOf(written, 'environment'), 'job.environment');
     checkJob(job, expressions, findings);
@@ -144,13 +150,19 @@ function checkJob(job: Job, expressions: ExpressionChecker, findings: Findings):
   ];
   for (const [node, place] of parts) expressions.tree(node, place);
   checkCall(job, findings);
+  checkShell(job.defaults.shell, findings);
+  checkAboveZero(job.timeoutMinutes, 'timeout-minutes', findings);
+  checkAboveZero(job.strategy?.maxParallel, 'max-parallel', findings);
   expressions.condition(job.if, 'job.if');
   for (const output of job.outputs.values()) expressions.tree(output, 'job.outputs');
   checkContainer(job.container, 'job.container', expressions, findings);
   if (job.services?.kind === 'mapping') {
     for (const { value } of job.services.entries) checkContainer(value, 'job.services', expressions, findings);
   } else expressions.tree(job.services, 'job.services');
-  for (const step of job.steps) checkStep(step, 'step', expressions);
+  for (const step of job.steps) {
+    checkStep(step, 'step', expressions);
+    checkStepValues(step, findings);
+  }
 }
 
 function checkContainer(
@@ -182,7 +194,8 @@ function checkStep(step: Step, place: 'step' | 'action.step', expressions: Expre
   }
 }
 
-function checkAction(action: Action, findings: Findings): void {
+function checkAction(action: Action, node: YamlNode, findings: Findings): void {
+  checkUsing(action.runs, memberOf(memberOf(node, 'runs'), 'using'), findings);
   const expressions = new ExpressionChecker(findings.problems);
   for (const input of action.inputs.values()) expressions.tree(input.default, 'action.inputs.default');
   for (const output of action.outputs.values()) {
@@ -198,6 +211,7 @@ function checkAction(action: Action, findings: Findings): void {
   if (runs.kind === 'composite') {
     for (const step of runs.steps) {
       checkStep(step, 'action.step', expressions);
+      checkStepValues(step, findings);
       if (step.does.kind !== 'run' || step.does.shell !== undefined) continue;
       findings.problems.push({
         message: 'expected "shell" beside "run" in a composite action, found none',
