@@ -55,10 +55,15 @@ describe('Masker', () => {
     ['JSON', JSON.stringify(value)],
     ['JSON in ASCII', JSON.stringify(value).replace('ü', String.raw`\u00fc`)],
     ['JSON in JSON', JSON.stringify(JSON.stringify(value))],
+    ['JSON in ASCII in JSON', JSON.stringify(JSON.stringify(value).replace('ü', String.raw`\u00fc`))],
     ['single quotes', `'${value.replaceAll("'", String.raw`'\''`)}'`],
     ['double quotes', `"${value.replaceAll(/[\\"$`]/g, String.raw`\$&`)}"`],
     ['PowerShell', `'${value.replaceAll("'", "''")}'`],
     ['HTML', 'p@ss &quot;w&#39;o/rd&quot; $x &amp; &lt;ü&gt;?~'],
+    ['HTML as Python writes it', 'p@ss &quot;w&#x27;o/rd&quot; $x &amp; &lt;ü&gt;?~'],
+    ['HTML as Go writes it', 'p@ss &#34;w&#39;o/rd&#34; $x &amp; &lt;ü&gt;?~'],
+    ['XML', 'p@ss &quot;w&apos;o/rd&quot; $x &amp; &lt;ü&gt;?~'],
+    ['text between tags', `p@ss "w'o/rd" $x &amp; &lt;ü&gt;?~`],
   ])('hides %s', (_title, encoded) => {
     const shown = masker(value).mask(`<${encoded}>`);
     expect(shown).toMatch(/^<[\\"']{0,3}\*\*\*[\\"']{0,3}>$/);
@@ -100,6 +105,23 @@ describe('Masker', () => {
         .toString('base64')
         .match(/.{1,76}/g) ?? [];
     expect(rows.map((row) => masker(secret).mask(row))).toEqual(['***', '***']);
+  });
+
+  it('leaves little of a secret where the Base64 around it is wrapped', () => {
+    for (const length of [40, 100, 300, 1000]) {
+      const secret = Array.from({ length }, (_, index) => String.fromCharCode(33 + ((index * index + 7 * index) % 90)));
+      for (const before of ['u:', 'user:', 'a longer text: ', 'x'.repeat(60)]) {
+        for (const width of [76, 64]) {
+          const encoded = Buffer.from(`${before}${secret.join('')}`).toString('base64');
+          const rows = encoded.match(new RegExp(`.{1,${width}}`, 'g')) ?? [];
+          const made = masker(secret.join(''));
+          const start = Math.ceil((before.length * 8) / 6);
+          const shown = rows.map((row, index) => made.mask(row).slice(index === 0 ? start : 0));
+          for (const row of shown.slice(Math.ceil(start / width)))
+            for (const rest of row.split('***')) expect(rest.length).toBeLessThan(length > 256 ? 20 : 16);
+        }
+      }
+    }
   });
 
   it('hides a value with newlines written with backslashes', () => {

@@ -5,12 +5,15 @@ const usefulLength = 4;
 
 /** `base64` breaks its lines at 76 characters, `openssl` and PEM files at 64. */
 const base64Widths = [76, 64];
+/** A piece of Base64 that is known to be of a secret: twelve of its bytes. */
+const pieceLength = 16;
 
 /**
  * Every text that shows `secret` to a reader, so every text that must not stand in a log:
  *
  * - the value as it is written, without blank space around it;
- * - its Base64, standard and URL-safe, wherever it begins in what was encoded, also wrapped at 64 and 76 columns;
+ * - its Base64, standard and URL-safe, wherever it begins in what was encoded, also wrapped at 64 and 76 columns; where a
+ *   line breaks within a secret that has others around it, fewer than 16 characters may stay on either side;
  * - percent-encoded as a URL component, a form field or a whole URL; as a JSON, shell, PowerShell, C or HTML string;
  *   as the data of a workflow command; with `\n` for a newline;
  * - of a value with several lines each line with four characters or more and a letter or digit among them. Only if
@@ -58,7 +61,10 @@ function* escapedForms(value: string): Generator<string> {
   yield* jsonForms(value);
   yield* shellForms(value);
   yield* urlForms(value);
-  yield value.replaceAll(/[&<>"']/g, (character) => htmlEntities[character] ?? character);
+  for (const quotes of htmlQuotes) {
+    const entities = { ...htmlEntities, ...quotes };
+    yield value.replaceAll(/[&<>"']/g, (character) => entities[character] ?? character);
+  }
   yield value.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
   yield value.replaceAll(/\r?\n/g, String.raw`\n`);
 }
@@ -67,9 +73,15 @@ const htmlEntities: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
 };
+/** How encoders write quotes: PHP and JavaScript, Python, XML, Go, and not at all, as between tags. */
+const htmlQuotes: readonly Readonly<Record<string, string>>[] = [
+  { '"': '&quot;', "'": '&#39;' },
+  { '"': '&quot;', "'": '&#x27;' },
+  { '"': '&quot;', "'": '&apos;' },
+  { '"': '&#34;', "'": '&#39;' },
+  {},
+];
 
 function* jsonForms(value: string): Generator<string> {
   const json = JSON.stringify(value).slice(1, -1);
@@ -80,6 +92,7 @@ function* jsonForms(value: string): Generator<string> {
   yield ascii.replaceAll('/', String.raw`\/`);
   yield json.replaceAll(/[<>&\u2028\u2029]/g, unicodeEscape); // Go's encoder
   yield JSON.stringify(json).slice(1, -1); // JSON within JSON
+  yield JSON.stringify(ascii).slice(1, -1);
 }
 
 function unicodeEscape(character: string): string {
@@ -131,6 +144,7 @@ function* base64Forms(value: string): Generator<string> {
   const forms = [...wrapped(bytes.toString('base64'))];
   for (const before of [0, 1, 2]) {
     forms.push(base64Within(bytes, before));
+    yield* base64Pieces(bytes, before);
     // The last character is known where the secret ends what was encoded. Of a long one it would show next to nothing.
     if (bytes.length <= 256)
       for (const end of ['', '\n']) forms.push(...base64Ending(Buffer.from(value + end), before));
@@ -148,6 +162,21 @@ function base64Within(bytes: Buffer, before: number): string {
     .toString('base64')
     .replaceAll('=', '');
   return encoded.slice(sharedBefore(before), Math.floor(((before + bytes.length) * 8) / 6));
+}
+
+/**
+ * Overlapping pieces of the encoding, for lines that break somewhere in it: wherever a line begins or ends, groups of four
+ * characters stay together. Of long values every second one is enough: whatever is longer than a piece and a half shows it.
+ */
+function* base64Pieces(bytes: Buffer, before: number): Generator<string> {
+  const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+    .toString('base64')
+    .replaceAll('=', '');
+  const end = Math.floor(((before + bytes.length) * 8) / 6);
+  const step = bytes.length > 256 ? 8 : 4;
+  for (let start = before === 0 ? 0 : 4; start + pieceLength <= end; start += step) {
+    yield encoded.slice(start, start + pieceLength);
+  }
 }
 
 /** The characters up to the end, without padding and with it. */
