@@ -82,16 +82,24 @@ it.each<[string, string, RegExp]>([
   expect(job().steps(1)).toEqual(['0']);
 });
 
-it('names file and line of what is malformed, and keeps what came before', async () => {
+it('names file and line of each that is malformed, takes the others, and says how the step ended', async () => {
   const { job } = await runSteps(`
 - id: a
   run: |
-    echo "x=kept" >> $GITHUB_OUTPUT
-    printf 'OK=1\\nnonsense\\n' >> $GITHUB_ENV
-- run: echo "\${{ steps.a.outputs.x }} $OK"
+    printf 'OK=1\\nnonsense\\n' >> $GITHUB_OUTPUT
+    echo "b<<X" >> $GITHUB_STATE
+    echo "/opt/kept" >> $GITHUB_PATH
+    echo "KEPT=1" >> $GITHUB_ENV
+    exit 5
+- run: echo "\${{ steps.a.outputs.OK }} $KEPT \${PATH%%:*}"
   if: always()`);
-  expect(job().steps(0).join('\n')).toContain('GITHUB_ENV:2:1: expected name=value or name<<DELIMITER');
-  expect(job().steps(1)).toEqual(['kept ']);
+  expect(job().steps(0)).toEqual([
+    '##[error]Process completed with exit code 5',
+    expect.stringContaining('GITHUB_OUTPUT:2:1: expected name=value or name<<DELIMITER'),
+    expect.stringContaining('##[error]Next: '),
+    expect.stringContaining('GITHUB_STATE:1:1: expected a line further down'),
+  ]);
+  expect(job().steps(1)).toEqual([' 1 /opt/kept']);
 });
 
 it('takes the command files of a step that failed', async () => {

@@ -8,14 +8,15 @@ import type { YamlScalar } from '../workflow/yaml-node.ts';
 import { makeStepFolder, takeCommandFiles } from './command-file-folder.ts';
 import { probe, runProcess } from './run-process.ts';
 import { implicitShells, readShell, type Shell, shellArgv } from './shells.ts';
+import { outcomeOfProcess, type StepOutcome } from './step-result.ts';
 import type { StepRun } from './step-run.ts';
 
 /**
  * Runs a `run:` step: its script becomes a file in the environment that its shell runs.
  *
- * @throws UserError `FRR601` where shell or folder are missing, `FRR603` for a malformed command file.
+ * @throws UserError `FRR601` where shell or folder are missing.
  */
-export async function runScript(run: StepRun, does: RunScript, scope: Scope): Promise<ExecResult> {
+export async function runScript(run: StepRun, does: RunScript, scope: Scope): Promise<StepOutcome> {
   const { info } = run.job.place;
   const shell = await chooseShell(run, does, scope);
   const cwd = await workingDirectory(run, does, scope);
@@ -24,8 +25,7 @@ export async function runScript(run: StepRun, does: RunScript, scope: Scope): Pr
   await makeStepFolder(run, [{ path: script, content: shell.wrap(text), mode: 0o755 }]);
   const argv = shellArgv(shell, joinInside(info, stepFolder(info, run.key), script));
   const result = await startScript(run, argv, cwd, does);
-  await takeCommandFiles(run);
-  return result;
+  return takeCommandFiles(run, outcomeOfProcess(result));
 }
 
 async function startScript(

@@ -11,7 +11,7 @@ import { outcomeOfFailure } from './lost-environment.ts';
 import { type ReadyStep, readyStep } from './ready-step.ts';
 import { runAction } from './run-action.ts';
 import { runScript } from './run-script.ts';
-import { outcomeOfError, outcomeOfProcess, type StepOutcome } from './step-result.ts';
+import { outcomeOfError, type StepOutcome } from './step-result.ts';
 import { type StepRun, stepKey } from './step-run.ts';
 
 /**
@@ -78,7 +78,7 @@ async function work(run: StepRun, scope: Scope, timeout: AbortSignal): Promise<S
   const { does } = step;
   switch (does.kind) {
     case 'run':
-      return outcomeOfProcess(await runScript(run, does, scope));
+      return runScript(run, does, scope);
     case 'uses': {
       const limits = frame.timeout === undefined ? [timeout] : [timeout, frame.timeout];
       const inner = AbortSignal.any(limits);

@@ -70,9 +70,7 @@ export async function runDockerAction(
     ...(cmd.length === 0 ? {} : { cmd }),
   };
   await makeStepFolder(run, []);
-  const outcome = await runContainer(run, spec);
-  await takeCommandFiles(run);
-  return outcome;
+  return takeCommandFiles(run, await runContainer(run, spec));
 }
 
 /** What was built is here; what comes from a registry may be newer there. */

@@ -30,6 +30,5 @@ export async function runNodeAction(
     cwd: run.job.place.info.paths.workspace,
     actionVariables: actionVariables(run, found, inputs),
   });
-  await takeCommandFiles(run);
-  return outcomeOfProcess(result);
+  return takeCommandFiles(run, outcomeOfProcess(result));
 }

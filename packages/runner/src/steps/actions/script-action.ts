@@ -33,13 +33,11 @@ export async function runScriptAction(
   await makeStepFolder(run, []);
   if (file === undefined) {
     const result = await start(['sh', '-c', main], info.paths.workspace);
-    await takeCommandFiles(run);
-    return outcomeOfProcess(result);
+    return takeCommandFiles(run, outcomeOfProcess(result));
   }
   const program = joinInside(info, stepFolder(info, run.key), info.os === 'Windows' ? 'action.exe' : 'action');
   const built = outcomeOfProcess(await start(['go', 'build', '-o', program, '--', file], found.path));
   if (built.outcome !== 'success') return { ...built, because: ['The action could not be built', ...built.because] };
   const result = await start([program], info.paths.workspace);
-  await takeCommandFiles(run);
-  return outcomeOfProcess(result);
+  return takeCommandFiles(run, outcomeOfProcess(result));
 }
