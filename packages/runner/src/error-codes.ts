@@ -6,6 +6,7 @@ const table = {
   FRR201: 'the configuration is wrong',
   FRR202: 'a label is wrong',
   FRR203: 'a backend, its configuration or one of its labels cannot be used',
+  FRR204: 'the runner runs already',
   FRR301: 'the workflow is not valid YAML',
   FRR302: 'the workflow or action does not follow its syntax',
   FRR303: 'the YAML document is too large or too deeply nested',
@@ -27,6 +28,7 @@ const table = {
   FRR705: 'the instance failed',
   FRR706: 'the instance is too old for this',
   FRR707: 'a task of the instance cannot be used',
+  FRR708: 'the runner is for one job only',
   FRR801: 'the cache of jobs cannot be used',
 };
 

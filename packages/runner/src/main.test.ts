@@ -124,7 +124,7 @@ it.each([
   });
 });
 
-it.each(['register', 'create-runner-file', 'daemon', 'one-job', 'cache-server'])(
+it.each(['register', 'create-runner-file', 'cache-server'])(
   'says that the command %s is not there yet',
   async (command) => {
     expect((await runMain([command, '-c', 'config.yml'])).stderr).toBe(

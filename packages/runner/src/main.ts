@@ -39,13 +39,7 @@ export async function main(args: readonly string[], io: Io, options: MainOptions
 }
 
 // Commands of the Go runner, named in a message so that nobody looks for a misspelling.
-const commandsToCome: ReadonlySet<string> = new Set([
-  'register',
-  'create-runner-file',
-  'daemon',
-  'one-job',
-  'cache-server',
-]);
+const commandsToCome: ReadonlySet<string> = new Set(['register', 'create-runner-file', 'cache-server']);
 
 function usageError(error: CommanderError, args: readonly string[]): UserError {
   const unknown = /^error: unknown command '(.*?)'/s.exec(error.message)?.[1];

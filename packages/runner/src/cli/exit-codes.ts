@@ -8,6 +8,8 @@ export const exitCodes = {
   success: 0,
   /** A job failed, a file is not valid, or the command could not do what it was asked for. */
   failure: 1,
+  /** `one-job` found none. */
+  noJob: 2,
   /** The command line is wrong. */
   usage: 64,
   /** A defect of the runner. */

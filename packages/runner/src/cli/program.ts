@@ -37,6 +37,26 @@ function commands(): readonly (readonly [Command, Action])[] {
   return [
     [execCommand(), async (command, context) => (await import('./exec.ts')).runExec(readExecOptions(command), context)],
     [
+      withConnectionOptions(
+        new Command('daemon')
+          .summary('take jobs of instances')
+          .description(
+            'Takes jobs of the instances that the configuration names, and runs them, until it is told to stop.',
+          ),
+      ),
+      async (command, context) => (await import('./daemon.ts')).startDaemon(command.optsWithGlobals(), context),
+    ],
+    [
+      withConnectionOptions(
+        new Command('one-job')
+          .summary('take one job of an instance')
+          .description('Takes one job, runs it and ends; with exit code 2 where there is none.')
+          .option('-w, --wait', 'wait until there is a job')
+          .option('--handle <id>', 'take the attempt of a job that has this handle'),
+      ),
+      async (command, context) => (await import('./one-job.ts')).startOneJob(command.optsWithGlobals(), context),
+    ],
+    [
       new Command('validate')
         .summary('check workflows and actions')
         .description('Checks files of workflows and actions, or all of a folder or repository, and runs nothing.')
@@ -95,6 +115,20 @@ function commands(): readonly (readonly [Command, Action])[] {
       async (command, context) => (await import('./completion.ts')).printCompletion(command, context),
     ],
   ];
+}
+
+/** An instance and our identity there, in place of those that the configuration names. */
+function withConnectionOptions(command: Command): Command {
+  return command
+    .option('--url <url>', 'address of the instance')
+    .option('--uuid <uuid>', 'identity of the runner there')
+    .option('--token-url <url>', 'file: URL of the file with the token of the runner')
+    .option('--label <label>', 'label of the runner; repeatable', addLabel)
+    .option('--fetch-interval <duration>', 'time between two requests for work');
+}
+
+function addLabel(label: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), label];
 }
 
 /** Flags that stand before or after the name of a command. */

@@ -13,15 +13,16 @@ For users of \`forgejo-runner\`: every command and flag. This page is made from 
 Names and defaults are those of the Go runner. A switch may also be written as \`--flag=true\` or \`--flag=false\`. Flags of a
 command stand after its name. \`-c\` and \`--debug\` may stand before it as well.
 
-Commands of the Go runner that this version does not have yet (\`register\`, \`create-runner-file\`, \`daemon\`, \`one-job\`,
-\`cache-server\`) are errors that say so.
+Commands of the Go runner that this version does not have yet (\`register\`, \`create-runner-file\`, \`cache-server\`)
+are errors that say so.
 
 ## Exit codes
 
 | code | meaning |
 |---|---|
-| 0 | done |
+| 0 | done; a job that \`daemon\` or \`one-job\` ran may have failed |
 | 1 | a job failed, a file is not valid, or the command could not do what it was asked for |
+| 2 | \`one-job\` found no job |
 | 64 | the command line is wrong |
 | 70 | a defect of the runner |
 | 130, 143 | ended by SIGINT (Ctrl-C) or SIGTERM |

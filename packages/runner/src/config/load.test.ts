@@ -13,6 +13,7 @@ const defaults: RunnerConfig = {
   runner: {
     file: '.runner',
     capacity: 1,
+    labelCapacity: new Map(),
     envs: new Map(),
     timeoutMs: 10_800_000,
     shutdownTimeoutMs: 0,
@@ -163,7 +164,11 @@ it.each<[string, object]>([
   ['host: { workdir_parent: jobs }', { host: { workdirParent: resolve('jobs') } }],
   [
     'server: { connections: { a: { url: "https://x", uuid: u, token: 123, fetch_interval: 30s } } }',
-    { connections: new Map([['a', { url: 'https://x', uuid: 'u', token: '123', fetchIntervalMs: 30_000 }]]) },
+    {
+      connections: new Map([
+        ['a', { url: 'https://x', uuid: 'u', token: '123', codec: 'json', fetchIntervalMs: 30_000 }],
+      ]),
+    },
   ],
   [
     'plugins: { lxd: { address: "unix:///p", options: { a: ~ } }, b: { address: x } }',

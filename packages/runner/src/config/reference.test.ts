@@ -18,7 +18,12 @@ error with its line and column and, where one is near, the key that was probably
 - A switch is \`true\` or \`false\`; \`yes\`, \`no\`, \`on\` and \`off\` are read as well.
 - Where a text is expected it is the text in the file that counts: \`1.10\` stays \`1.10\`.
 - \`exec\` heeds \`runner.envs\`, \`runner.env_file\`, \`runner.timeout\`, \`runner.labels\`, \`container\`, \`host\`, \`plugins\` and \`backend\`; the others
-  are for runners that are connected to an instance, which this version does not do yet.
+  are for \`daemon\` and \`one-job\`.
+- Connections come from one source: \`server.connections\`, the file \`runner.file\`, or flags.
+- \`token_url\` and its like name a file: \`file:/etc/runner/token\`. \`$CREDENTIALS_DIRECTORY\` in it is the folder of the credentials
+  that systemd gives a service.
+- The address of an instance may be a socket: \`unix:///run/forgejo.sock\`, or \`http+unix://%2Frun%2Fforgejo.sock/path\`.
+- Codeberg is asked every 30 seconds at most, whatever \`fetch_interval\` says.
 - A relative path starts at the folder in which the runner was started.
 `;
 

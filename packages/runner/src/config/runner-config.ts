@@ -26,6 +26,7 @@ export interface RunnerConfig {
 export interface RunnerSection {
   readonly file: string;
   readonly capacity: number;
+  readonly labelCapacity: ReadonlyMap<string, number>;
   /** Read from a file, those of `envFile` are among them. */
   readonly envs: ReadonlyMap<string, string>;
   readonly envFile?: string;
@@ -78,6 +79,8 @@ export interface ConnectionSection {
   readonly uuid: string;
   readonly token?: string;
   readonly tokenUrl?: string;
+  readonly caFile?: string;
+  readonly codec: 'json' | 'binary';
   readonly fetchIntervalMs?: number;
 }
 

@@ -5,6 +5,7 @@ import {
   anything,
   choice,
   count,
+  counts,
   duration,
   flag,
   optionalDuration,
@@ -44,6 +45,10 @@ const startupRetry = z.strictObject({
 const runner = z.strictObject({
   file: text('File with the identity that register wrote', { byDefault: '.runner' }),
   capacity: count(1, many, 'How many jobs run at the same time, over all connections'),
+  label_capacity: counts(
+    'How many jobs run at the same time for a label, where that is less than capacity',
+    '{ gpu: 1 }',
+  ),
   envs: texts(
     'Variables for all jobs; those that a workflow sets win over them',
     '{ HTTP_CACHE: "http://cache.example" }',
@@ -130,6 +135,14 @@ const connection = z
       expected: 'a file: URL',
       example: 'file:$CREDENTIALS_DIRECTORY/token',
     }),
+    ca_file: text('PEM file with certificates of authorities to trust there beside those of the system', {
+      example: '/etc/ssl/own-ca.pem',
+    }),
+    codec: choice(
+      ['json', 'binary'],
+      'json',
+      'How messages are written; binary is smaller, and lacks what Forgejo alone has',
+    ),
     labels: anything('Labels of this connection instead of runner.labels', { expected: labelForms, example: '[]' }),
     fetch_interval: optionalDuration('Time between two requests for work, instead of runner.fetch_interval'),
   })
@@ -217,6 +230,7 @@ function runnerSection(read: Written['runner']): RunnerConfig['runner'] {
     file: read.file || '.runner',
     // 0 is the Go runner's way to say "as by default".
     capacity: read.capacity || 1,
+    labelCapacity: new Map(Object.entries(read.label_capacity)),
     envs: new Map(Object.entries(read.envs)),
     envFile: optional(read.env_file),
     timeoutMs: read.timeout || 3 * 3_600_000,
@@ -271,6 +285,8 @@ function connectionSection(read: ReadConnection): Connection {
     uuid: read.uuid,
     token: optional(read.token),
     tokenUrl: optional(read.token_url),
+    caFile: optional(read.ca_file),
+    codec: read.codec,
     fetchIntervalMs: read.fetch_interval,
   });
 }

@@ -39,6 +39,9 @@ export function requiredText(about: string, more: More = {}): z.ZodString {
   return register(z.string().min(1), { about, expected: 'a text', isText: true, ...more });
 }
 
+/** Form of the identity of a runner. */
+export const uuidPattern: RegExp = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** Yes or no, also as YAML 1.1 has them, because the Go runner reads those. */
 export function flag(
   byDefault: boolean,
@@ -114,6 +117,13 @@ export function texts(about: string, example: string): z.ZodDefault<z.ZodRecord<
   const value = register(z.string(), { about: 'a value', expected: 'a text', isText: true, isSecret: true });
   const schema = z.record(z.string(), value).default({});
   return register(schema, { about, expected: 'a mapping of names to texts', byDefault: '{}', example });
+}
+
+/** Names and whole numbers. */
+export function counts(about: string, example: string): z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodNumber>> {
+  const value = register(z.int().min(0), { about: 'a number', expected: 'a whole number from 0' });
+  const schema = z.record(z.string(), value).default({});
+  return register(schema, { about, expected: 'a mapping of names to whole numbers', byDefault: '{}', example });
 }
 
 /** A list of texts. */

@@ -5,8 +5,8 @@ import type { OutputStream } from '../io.ts';
 /** What a process log is made of. */
 export interface ProcessLogOptions {
   readonly stream: OutputStream;
-  /** The quietest level that is written. */
-  readonly level: LogLevel;
+  /** The quietest level that is written; asked for each entry where it may change. */
+  readonly level: LogLevel | (() => LogLevel);
   /** Hides secrets in a line. */
   readonly mask: (text: string) => string;
   readonly format?: 'text' | 'json';
@@ -28,8 +28,9 @@ const ranks: Readonly<Record<LogLevel, number>> = {
 export function openProcessLog(options: ProcessLogOptions): Logger {
   const { stream, mask, format = 'text', now = Date.now } = options;
   const at = (level: 'debug' | 'info' | 'warn' | 'error') => {
-    if (ranks[level] < ranks[options.level]) return () => {};
     return (message: string, fields: object = {}): void => {
+      const least = typeof options.level === 'function' ? options.level() : options.level;
+      if (ranks[level] < ranks[least]) return;
       const entry = { time: new Date(now()).toISOString(), level, message, fields };
       stream.write(`${mask(format === 'json' ? jsonLine(entry) : textLine(entry))}\n`);
     };

@@ -85,6 +85,10 @@ export function baseVariables(
     variables.set('ACTIONS_RUNTIME_URL', url).set('ACTIONS_RUNTIME_TOKEN', token);
     variables.set('ACTIONS_RESULTS_URL', resultsUrl);
   }
+  if (runner.idTokenRequest !== undefined) {
+    const { url, token } = runner.idTokenRequest;
+    variables.set('ACTIONS_ID_TOKEN_REQUEST_URL', url).set('ACTIONS_ID_TOKEN_REQUEST_TOKEN', token);
+  }
   if (runner.debug) variables.set('RUNNER_DEBUG', '1');
   for (const key of fromContext) {
     const value = findProperty(github, key);

@@ -14,6 +14,8 @@ export interface RunnerFacts {
   readonly debug: boolean;
   /** Of the job that the facts are for, where a server brings it; a local run has none. */
   readonly actionsRuntime?: ActionsRuntime;
+  /** Where the job gets identity tokens, where the server lets it. */
+  readonly idTokenRequest?: { readonly url: string; readonly token: string };
   /** `runner.envs` of the configuration: below the workflow's own variables. */
   readonly envs: ReadonlyMap<string, string>;
 }

@@ -75,3 +75,11 @@ export function openInstanceClient(options: ClientOptions): InstanceClient {
     ...closing,
   };
 }
+
+const defaultTimeoutMs = 60_000;
+
+/** How long a question may take where nothing says more: the Go runner's variable, in seconds. */
+export function clientTimeoutMs(env: Readonly<Record<string, string | undefined>>): number {
+  const seconds = Number(env['FORGEJO_CLIENT_TIMEOUT'] || Number.NaN);
+  return Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds * 1000) : defaultTimeoutMs;
+}

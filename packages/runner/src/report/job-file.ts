@@ -14,6 +14,8 @@ export interface JobFile {
   readonly taskId: string;
   /** Name of the connection that the task came from. */
   readonly connection: string;
+  /** UUID of the runner on its instance: names of connections are not unique to a machine. */
+  readonly runner?: string;
   /** Start of the runner's process, as in the owner of its resources. */
   readonly boot: string;
   readonly repository: string;
@@ -64,6 +66,7 @@ const schema: z.ZodType<JobFile> = z.object({
   version: z.literal(1),
   taskId: text.min(1).max(64),
   connection: text,
+  runner: text.exactOptional(),
   boot: text,
   repository: text,
   workflow: text,

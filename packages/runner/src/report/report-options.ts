@@ -10,7 +10,7 @@ import type { ReportSettings } from './report-settings.ts';
 /** What is known of a job when its report begins. Holds no secret. */
 export type ReportedJob = Pick<
   JobFile,
-  'taskId' | 'connection' | 'boot' | 'repository' | 'workflow' | 'job' | 'backend' | 'stepNames'
+  'taskId' | 'connection' | 'runner' | 'boot' | 'repository' | 'workflow' | 'job' | 'backend' | 'stepNames'
 >;
 
 /** What a reporter works with. */

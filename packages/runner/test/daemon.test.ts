@@ -1,0 +1,128 @@
+import { checkReport, eventually } from '@forgejo-runner/testkit';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type DaemonFolder, jobHere, openDaemonFolder } from './daemon-folder.ts';
+
+let daemon: DaemonFolder;
+beforeEach(async () => {
+  daemon = await openDaemonFolder();
+  await daemon.configure();
+});
+afterEach(() => daemon[Symbol.asyncDispose]());
+
+it('runs jobs of an instance and reports them, until it is told to stop', async () => {
+  const { forgejo } = daemon;
+  const first = forgejo.addJob({
+    workflow: jobHere('echo one', 'echo "$SECRET"; exit 3'),
+    secrets: { PASS: 'hunter2x' },
+  });
+  const second = forgejo.addJob(jobHere('seq 3'));
+  const started = daemon.start('-c', 'config.yml', 'daemon');
+  expect(await first.ended()).toBe('failure');
+  expect(await second.ended()).toBe('success');
+  expect(checkReport(second, { rows: ['1', '2', '3'] })).toEqual([]);
+  expect(first.stepTexts(0)).toContain('one');
+  expect(await started.stop()).toBe(0);
+  expect(started.stderr()).toContain('the runner takes jobs');
+  expect(started.stderr()).not.toContain(daemon.runner.token);
+  const { stdout } = await daemon.run('jobs', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ jobs: [{ result: expect.any(String) }, { delivery: 'delivered' }] });
+});
+
+it('starts while the instance is away', async () => {
+  const { forgejo } = daemon;
+  await forgejo.stop();
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await eventually(() => expect(started.stderr()).toContain('FRR701'));
+  await forgejo.start();
+  const job = forgejo.addJob(jobHere('echo back'));
+  expect(await job.ended()).toBe('success');
+  await started.stop();
+});
+
+it('cancels a job that was cancelled on the instance', async () => {
+  const job = daemon.forgejo.addJob(jobHere('sleep 1000'));
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await job.taken();
+  await eventually(() => expect(job.steps().length).toBeGreaterThan(0));
+  job.cancel();
+  await eventually(() => expect(started.stderr()).toContain('result=cancelled'));
+  expect(await started.stop()).toBe(0);
+});
+
+it('lets running jobs come to their end within shutdown_timeout, and takes no more', async () => {
+  await daemon.configure('', '  capacity: 1\n  shutdown_timeout: 1h');
+  const { forgejo, folder } = daemon;
+  const running = forgejo.addJob(jobHere(`until [ -e ${folder.join('go')} ]; do sleep 0.01; done`));
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await running.taken();
+  const waiting = forgejo.addJob(jobHere('echo never'));
+  started.interrupt.abort(new Error('stop'));
+  await eventually(() => expect(started.stderr()).toContain('no more jobs are taken'));
+  await folder.write({ go: '' });
+  expect(await started.code).toBe(0);
+  expect(await running.ended()).toBe('success');
+  expect(waiting.taskId()).toBeUndefined();
+});
+
+it('cancels running jobs at once without shutdown_timeout', async () => {
+  const job = daemon.forgejo.addJob(jobHere('sleep 1000'));
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await job.taken();
+  expect(await started.stop()).toBe(0);
+  expect(await job.ended()).toBe('cancelled');
+});
+
+it('reports a task that it cannot read as failed, with the reason', async () => {
+  const job = daemon.forgejo.addJob({ workflow: new TextEncoder().encode('jobs: ['), runsOn: ['here'] });
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  expect(await job.ended()).toBe('failure');
+  expect(job.texts().join('\n')).toContain('##[error]');
+  await started.stop();
+});
+
+it('says what is wrong with a token, and goes on asking', async () => {
+  daemon.forgejo.deleteRunner(daemon.runner.uuid);
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await eventually(() => expect(started.stderr()).toContain('FRR702'));
+  expect(started.stderr()).not.toContain(daemon.runner.token);
+  expect(await started.stop()).toBe(0);
+});
+
+it('is the only process of its runner', async () => {
+  const first = daemon.start('daemon', '-c', 'config.yml');
+  await eventually(() => expect(first.stderr()).toContain('takes jobs'));
+  const { code, stderr } = await daemon.run('daemon', '-c', 'config.yml');
+  expect(code).toBe(1);
+  expect(stderr).toContain('FRR204');
+  await first.stop();
+});
+
+it('refuses a runner for one job, and a configuration without connections', async () => {
+  const { uuid, token } = daemon.forgejo.addRunner({ labels: ['here'], ephemeral: true });
+  await daemon.folder.write({ token });
+  const flags = ['--url', daemon.forgejo.url, '--uuid', uuid, '--token-url', 'file:token', '--label', 'here:reference'];
+  const refused = await daemon.run('daemon', ...flags);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('FRR708') });
+  const none = await daemon.run('daemon');
+  expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('expected a connection') });
+});
+
+it('runs one job, and says by its exit code that there is none', async () => {
+  const { forgejo } = daemon;
+  expect(await daemon.run('one-job', '-c', 'config.yml')).toMatchObject({ code: 2 });
+  const job = forgejo.addJob(jobHere('echo one'));
+  expect(await daemon.run('one-job', '-c', 'config.yml')).toMatchObject({ code: 0 });
+  expect(await job.ended()).toBe('success');
+});
+
+it('waits for the job of a handle on a runner for one job', async () => {
+  const { uuid, token } = daemon.forgejo.addRunner({ labels: ['here'], ephemeral: true });
+  await daemon.folder.write({ token: `${token}\n` });
+  const other = daemon.forgejo.addJob(jobHere('echo other'));
+  const job = daemon.forgejo.addJob(jobHere('echo mine'));
+  const flags = ['--url', daemon.forgejo.url, '--uuid', uuid, '--token-url', 'file:token', '--label', 'here:reference'];
+  const started = daemon.start('one-job', ...flags, '--fetch-interval', '20ms', '--wait', '--handle', job.handle);
+  expect(await started.code).toBe(0);
+  expect(await job.ended()).toBe('success');
+  expect(other.taskId()).toBeUndefined();
+});
