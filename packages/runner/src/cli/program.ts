@@ -57,6 +57,33 @@ function commands(): readonly (readonly [Command, Action])[] {
       async (command, context) => (await import('./one-job.ts')).startOneJob(command.optsWithGlobals(), context),
     ],
     [
+      new Command('register')
+        .summary('register a runner on an instance')
+        .description(
+          'Makes a runner on an instance with a registration token, and keeps its identity in the file runner.file.',
+        )
+        .option('--no-interactive', 'ask nothing')
+        .option('--instance <url>', 'address of the instance')
+        .option('--token <token>', 'registration token')
+        .option('--name <name>', 'name of the runner (default: that of this machine)')
+        .option('--labels <labels>', 'labels of the runner, separated by commas; those of the configuration win')
+        .option('--ephemeral', 'a runner for one job, for one-job'),
+      async (command, context) => (await import('./register.ts')).register(command.optsWithGlobals(), context),
+    ],
+    [
+      new Command('create-runner-file')
+        .summary('write the identity of a runner from a secret')
+        .description(
+          'Writes the file runner.file for a runner that forgejo-cli actions register made with the same secret.',
+        )
+        .requiredOption('--instance <url>', 'address of the instance')
+        .requiredOption('--secret <secret>', '40 hexadecimal digits that the instance knows as well')
+        .option('--name <name>', 'name of the runner (default: that of this machine)')
+        .option('--connect', 'also tell the instance the labels of the configuration'),
+      async (command, context) =>
+        (await import('./create-runner-file.ts')).createRunnerFile(command.optsWithGlobals(), context),
+    ],
+    [
       new Command('validate')
         .summary('check workflows and actions')
         .description('Checks files of workflows and actions, or all of a folder or repository, and runs nothing.')

@@ -13,8 +13,7 @@ For users of \`forgejo-runner\`: every command and flag. This page is made from 
 Names and defaults are those of the Go runner. A switch may also be written as \`--flag=true\` or \`--flag=false\`. Flags of a
 command stand after its name. \`-c\` and \`--debug\` may stand before it as well.
 
-Commands of the Go runner that this version does not have yet (\`register\`, \`create-runner-file\`, \`cache-server\`)
-are errors that say so.
+The command \`cache-server\` of the Go runner, which this version does not have yet, is an error that says so.
 
 ## Exit codes
 
@@ -31,6 +30,7 @@ The first signal asks a command to finish in good order, the second to hurry, an
 
 ## Secrets on the command line
 
+\`--token\` and \`--secret\` of \`register\` and \`create-runner-file\` can be seen by other users of the machine, too.
 \`--secret NAME=value\` can be seen by other users of the machine. \`--secret NAME\` takes the value from the variable of that
 name, and asks on the terminal, without showing what is typed, where there is none. Names count in upper case.
 `;
