@@ -379,6 +379,7 @@ test.each<[expression: string, reason: string]>([
     '1: expected JSON for fromJSON(), found a text of 2 characters that is none, wrong at character 2',
   ],
   ["fromJSON('hunter2')", '1: expected JSON for fromJSON(), found a text of 7 characters that is none'],
+  ["fromJSON('{')", '1: expected JSON for fromJSON(), found a text of 1 character that is none, wrong at character 2'],
   ["format('{0} {1}', 'a')", '1: expected a value for {1} in format(), found 1 values'],
   ["format('{')", '1: expected "{{", "}}" or "{0}" in the text for format(), found "{" at character 1'],
   ["format('a }')", '1: expected "{{", "}}" or "{0}" in the text for format(), found "}" at character 3'],

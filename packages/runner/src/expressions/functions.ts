@@ -193,7 +193,9 @@ function fromJson(text: string): Value {
   const parsed = parseJson(text);
   if (parsed.kind === 'value') return fromJsonValue(parsed.value);
   const where = parsed.position === undefined ? '' : `, wrong at character ${parsed.position + 1}`;
-  throw new Error(`expected JSON for fromJSON(), found a text of ${text.length} characters that is none${where}`);
+  throw new Error(
+    `expected JSON for fromJSON(), found a text of ${text.length} character${text.length === 1 ? '' : 's'} that is none${where}`,
+  );
 }
 
 type ParsedJson =
