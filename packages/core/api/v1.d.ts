@@ -626,6 +626,7 @@ export interface CopyOutRequest {
 // export type { DockerEndpointDescriptor } from './docker-endpoint.ts';
 // export type { ContainerSpec, Healthcheck, JobContainerSpec, JobPlan, Mount, Port, RegistryCredentials, ServiceContainerSpec, StepContainerSpec, } from './plan.ts';
 // export { formatLabel, type LabelConfiguration, type LabelPlace, parseLabel, type ResolvedLabel, } from './label.ts';
+// export { type ContainerNeeds, type StepNeed, unmet, usedFields } from './unmet.ts';
 // export type { Owner, RecoverRequest, RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
 // export { BackendError, type BackendErrorCode, type BackendErrorInit, isBackendError } from './errors.ts';
 // export { attributeRegistrationsTo, type FactoryRegistry, factories, type Origin, type Registration, type DockerDriverRegistration, type DockerDriverRegistry, dockerDrivers, } from './registry.ts';
@@ -954,3 +955,36 @@ export interface Target {
    */
   readonly sharedPath?: (path: string) => string | undefined;
 }
+
+// unmet.d.ts
+
+/** A step that makes a container of its own, and whether its image has to be built. */
+export interface StepNeed {
+  /** The step in words, such as `step 4 (acme/scan@v2)`. */
+  readonly where: string;
+  readonly needs: 'run' | 'build';
+}
+/** What a job asks of the containers of its label. */
+export interface ContainerNeeds {
+  readonly plan: JobPlan;
+  readonly steps: readonly StepNeed[];
+  /** What the administrator gives every container, those of steps as well. */
+  readonly stepFields: readonly ContainerField[];
+}
+/**
+ * Lists everything that a job needs and containers of this kind cannot do, as clauses such as `services.db uses
+ * volumes`. The runner starts a job only where the list is empty, and there is no way around it: a container outside of
+ * what `runs-on` promises would break the confinement that the label stands for.
+ *
+ * An endpoint counts as nothing here. With a {@link DockerDriver} for it, ask about what that driver makes there.
+ */
+export declare function unmet(
+  { plan, steps: stepNeeds, stepFields }: ContainerNeeds,
+  containers: ContainerSupport,
+): readonly string[];
+/** The fields that a specification really uses, in the words of the contract. */
+export declare function usedFields(
+  spec: ContainerSpec & {
+    readonly healthcheck?: Healthcheck;
+  },
+): readonly ContainerField[];

@@ -46,6 +46,7 @@ export {
   parseLabel,
   type ResolvedLabel,
 } from './label.ts';
+export { type ContainerNeeds, type StepNeed, unmet, usedFields } from './unmet.ts';
 export type { Owner, RecoverRequest, RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
 export { BackendError, type BackendErrorCode, type BackendErrorInit, isBackendError } from './errors.ts';
 export {

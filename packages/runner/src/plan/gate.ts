@@ -1,18 +1,17 @@
-import type { ContainerField, ContainerSpec, ContainerSupport, Healthcheck, JobPlan } from '@forgejo-runner/core';
+import {
+  type ContainerField,
+  type ContainerNeeds,
+  type ContainerSupport,
+  unmet as unmetNeeds,
+} from '@forgejo-runner/core';
 import { UserError } from '../user-error.ts';
 import type { Place } from '../workflow/yaml-node.ts';
 import type { StepContainerUse } from './plan-steps.ts';
 import type { ServedLabel } from './planned-job.ts';
 
-/** A need of a job that a label does not meet, as a clause such as `services.db uses volumes`. */
-export type Unmet = string;
-
 /** What a job asks for: its containers, and the steps that make their own. */
-export interface JobNeeds {
-  readonly plan: JobPlan;
+export interface JobNeeds extends Omit<ContainerNeeds, 'steps'> {
   readonly containerUses: readonly StepContainerUse[];
-  /** What the administrator gives every container, those of steps as well. */
-  readonly stepFields: readonly ContainerField[];
 }
 
 /**
@@ -27,34 +26,12 @@ export function effectiveContainers(
   return { via: 'native', job: true, services: true, steps: true, build: true, fields: driverFields };
 }
 
-/**
- * Lists everything that a job needs and a label cannot do. An empty list lets the job start. There is no way around
- * it: running a container outside of what `runs-on` promises would break the confinement that the label stands for.
- */
-export function unmet({ plan, containerUses, stepFields }: JobNeeds, containers: ContainerSupport): readonly Unmet[] {
-  const specs = containerSpecs(plan);
-  if (containers.via !== 'native') {
-    // The driver for delegated containers registers with the Docker backend's package.
-    const missing = containers.via === 'none' ? '' : ', and for that the package @forgejo-runner/backend-docker';
-    return [...specs.map(({ where }) => where), ...containerUses.map(stepText)].map(
-      (where) => `${where} needs a container${missing}`,
-    );
-  }
-  const { job, services, steps, build, fields } = containers;
-  const lacking = (where: string, used: readonly ContainerField[]): readonly Unmet[] => {
-    const unknown = used.filter((field) => !fields.includes(field));
-    return unknown.length === 0 ? [] : [`${where} uses ${unknown.join(', ')}`];
-  };
-  const ofSpecs = specs.flatMap(({ where, spec }) => {
-    if (!(spec === plan.jobContainer ? job : services)) return [`${where} needs a container`];
-    return lacking(where, usedFields(spec));
-  });
-  const ofSteps = containerUses.flatMap((use) => {
-    if (!steps) return [`${stepText(use)} needs a container`];
-    if (use.needs === 'build' && !build) return [`${stepText(use)} needs an image that is built`];
-    return lacking(stepText(use), stepFields);
-  });
-  return [...ofSpecs, ...ofSteps];
+/** Lists everything that a job needs and a label cannot do. An empty list lets the job start. */
+export function unmet({ containerUses, ...needs }: JobNeeds, containers: ContainerSupport): readonly string[] {
+  const missing = unmetNeeds({ ...needs, steps: containerUses.map(stepNeed) }, containers);
+  if (containers.via !== 'docker-endpoint') return missing;
+  // The driver for delegated containers registers with the Docker backend's package.
+  return missing.map((need) => `${need}, and for that the package @forgejo-runner/backend-docker`);
 }
 
 /**
@@ -81,31 +58,6 @@ export function gate(
   });
 }
 
-function stepText({ step, uses }: StepContainerUse): string {
-  return `step ${step} (${uses.map((one) => one.slice(0, 200)).join(' using ')})`;
-}
-
-function containerSpecs(plan: JobPlan): { readonly where: string; readonly spec: ContainerSpec }[] {
-  const job = plan.jobContainer === undefined ? [] : [{ where: 'the job', spec: plan.jobContainer }];
-  return [...job, ...plan.services.map((spec) => ({ where: `services.${spec.id}`, spec }))];
-}
-
-/** The fields that a specification really uses, in the words of the contract. */
-export function usedFields(spec: ContainerSpec & { readonly healthcheck?: Healthcheck }): readonly ContainerField[] {
-  const fields: ContainerField[] = [];
-  if (Object.keys(spec.env).length > 0) fields.push('env');
-  if (spec.ports.length > 0) fields.push('ports');
-  if (spec.mounts.length > 0) fields.push('volumes');
-  if (spec.credentials !== undefined) fields.push('credentials');
-  if (spec.entrypoint !== undefined) fields.push('entrypoint');
-  if (spec.cmd !== undefined) fields.push('cmd');
-  if (spec.healthcheck !== undefined && isOwnCheck(spec.healthcheck)) fields.push('healthcheck');
-  for (const [field, value] of Object.entries(spec.options)) if (value !== undefined) fields.push(field);
-  return fields;
-}
-
-/** Leaving the check to the image, or leaving it out, is no work for a backend. */
-function isOwnCheck({ test, intervalMs, timeoutMs, retries, startPeriodMs }: Healthcheck): boolean {
-  if (test === 'none') return false;
-  return test !== 'image' || intervalMs + timeoutMs + retries + startPeriodMs > 0;
+function stepNeed({ step, uses, needs }: StepContainerUse): ContainerNeeds['steps'][number] {
+  return { where: `step ${step} (${uses.map((one) => one.slice(0, 200)).join(' using ')})`, needs };
 }

@@ -1,4 +1,4 @@
-import type { ContainerField } from '@forgejo-runner/core';
+import { type ContainerField, usedFields } from '@forgejo-runner/core';
 import { forgejoContexts } from '../contexts/forgejo-context.ts';
 import { plainContexts } from '../contexts/plain-contexts.ts';
 import { statusFunctions, statusOfNeeds } from '../contexts/status-functions.ts';
@@ -12,7 +12,7 @@ import { UserError } from '../user-error.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
 import { type ContainerPolicy, stepContainerOf } from './admin-policy.ts';
 import { chooseLabel } from './choose-label.ts';
-import { effectiveContainers, gate, usedFields } from './gate.ts';
+import { effectiveContainers, gate } from './gate.ts';
 import { type ActionSource, JobActions } from './job-actions.ts';
 import { planContainers } from './plan-containers.ts';
 import type { LabelLookup, PlanResult } from './planned-job.ts';

@@ -1,9 +1,8 @@
-import type { ContainerField, ContainerSupport, StepContainerSpec } from '@forgejo-runner/core';
+import { type ContainerField, type ContainerSupport, type StepContainerSpec, usedFields } from '@forgejo-runner/core';
 import { parse } from 'shell-quote';
 import { evaluateStringMap, interpolate } from '../../expressions/interpolate.ts';
 import type { Scope } from '../../expressions/scope.ts';
 import { type ContainerPolicy, stepContainerOf } from '../../plan/admin-policy.ts';
-import { usedFields } from '../../plan/gate.ts';
 import { UserError } from '../../user-error.ts';
 import type { Action } from '../../workflow/model.ts';
 import type { YamlScalar } from '../../workflow/yaml-node.ts';
