@@ -1,3 +1,20 @@
+export {
+  type CheckId,
+  type ConformanceEndpoint,
+  type ConformanceImages,
+  type ConformanceOptions,
+  defineConformance,
+  type Lane,
+} from './conformance/options.ts';
+export { type RunOptions, runConformance } from './conformance/run-conformance.ts';
+export {
+  type CheckResult,
+  checkLine,
+  suiteVersion,
+  type Verdict,
+  verdictTable,
+  verdictText,
+} from './conformance/verdict.ts';
 export { type Capture, captureOutput } from './capture.ts';
 export { callContext, type LogEntry, type TestContext } from './call-context.ts';
 export { eventually, type EventuallyOptions } from './eventually.ts';

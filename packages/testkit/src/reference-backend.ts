@@ -43,6 +43,8 @@ export interface ReferenceBackend {
   readonly faults: ReferenceFaults;
   /** Names of the environments that are there now, whoever made them. */
   readonly environments: () => readonly string[];
+  /** Ends an environment behind the back of whoever has it, as a crash of the platform would. */
+  readonly endEnvironment: (name: string) => Promise<void>;
 }
 
 /** What a label of a reference backend claims unless the test says otherwise: a machine without containers. */
@@ -84,13 +86,19 @@ export function referenceBackend(options: ReferenceOptions = {}): ReferenceBacke
     api: 1,
     id: state.id,
     description: 'Runs jobs in temporary folders, for tests',
-    configSchema: z.unknown(),
+    configSchema: z.strictObject({}).prefault({}),
     create: async (input) => {
       state.record('create', undefined, input.config);
       return backendOf(state, input);
     },
   };
-  return { factory, log, faults: state.faults, environments: () => [...state.environments.keys()] };
+  return {
+    factory,
+    log,
+    faults: state.faults,
+    environments: () => [...state.environments.keys()],
+    endEnvironment: async (name) => void (await state.environments.get(name)?.environment.sweepAway()),
+  };
 }
 
 function backendOf(state: ReferenceState, input: FactoryInput): Backend {

@@ -22,6 +22,8 @@ export function referenceTarget(place: ReferencePlace): Target {
     copyIn: async (request, ctx) => {
       record('copyIn', name, { dest: request.dest });
       if (faults.copyIn !== undefined) throw faultError(faults.copyIn, `copying to "${request.dest}"`);
+      if (request.owner === 'keep')
+        throw new BackendError('unsupported', 'owners cannot be kept in a temporary folder');
       await unpackTar({ dest: request.dest, tar: request.tar }, ctx.signal);
     },
     copyOut: (request, ctx) => {

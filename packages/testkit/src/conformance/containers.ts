@@ -1,0 +1,360 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type ContainerField, unmet } from '@forgejo-runner/core';
+import { captureOutput } from '../capture.ts';
+import { eventually } from '../eventually.ts';
+import type { Check } from './check.ts';
+import { expectRejection, expectSame, expectThat, show } from './expectations.ts';
+import * as gates from './gates.ts';
+import {
+  imageHealthcheck,
+  type JobContainers,
+  jobSpec,
+  noHealthcheck,
+  openJobContainers,
+  runStep,
+  serviceSpec,
+  stepSpec,
+} from './job-containers.ts';
+import { expectInventory } from './lifecycle.ts';
+import { freshName, promptMs, type Stage, within } from './stage.ts';
+import { tarOf } from './tar-entries.ts';
+import type { Workplace } from './workplace.ts';
+
+/** Containers of a job. */
+export const containers: readonly Check[] = [
+  {
+    id: 'C12',
+    title: 'an image that is not there is told by "image", a reference that is none by "plan"',
+    gate: gates.job,
+    run: async (stage) => {
+      const before = await stage.inventory();
+      const missing = jobSpec(`conformance/not-there-${freshName()}:1`, { pull: 'never' });
+      await expectRejection(makeJob(stage, missing), ['image'], 'a container of an image that is not there');
+      const malformed = jobSpec('UPPER case//:: is no reference');
+      await expectRejection(makeJob(stage, malformed), ['plan'], 'a container of an image with a malformed name');
+      await expectInventory(stage, before, 'after containers that could not be made');
+    },
+  },
+  {
+    id: 'C19',
+    title: 'running out of memory is told apart from an exit code',
+    gate: gates.native,
+    run: async (stage) => {
+      if (!fieldsOf(stage).includes('memory')) throw stage.skip('needs the field "memory" to be claimed');
+      const image = imageOf(stage, 'shell');
+      const spec = jobSpec(image, { options: { memory: 32 * 1024 * 1024 } });
+      const place = await (await openJobContainers(stage, { jobContainer: spec })).job(spec);
+      // The shell itself grows, or whoever reads for it; the second may be killed without the first.
+      const { result } = await place.run(['/bin/sh', '-c', 'exec tail -c 300000000 /dev/zero']);
+      const isOom = result.kind !== 'stopped' && result.oomKilled === true;
+      const state = await place.environment.state(stage.context());
+      const isTold = isOom || state.reason === 'oom';
+      expectThat(isTold, `expected oomKilled or the reason "oom", found ${show(result)} and ${show(state)}`);
+    },
+  },
+  {
+    id: 'C58',
+    title: 'an image without shell and tar runs its program',
+    gate: gates.steps,
+    needs: 'option images.scratch',
+    run: async (stage) => {
+      const { scratch } = stage.options.images ?? {};
+      if (scratch === undefined) throw stage.skip('needs the option "images.scratch"');
+      const [program, ...cmd] = scratch.argv;
+      const made = await openJobContainers(stage, { stepContainers: 'run' });
+      const step = await made.step(stepSpec(scratch.image, { entrypoint: [program], cmd, workdir: '/' }));
+      const { result, out, err } = await runStep(stage, step);
+      expectSame(result, { kind: 'exited', code: 0 }, `the result, with ${show(err)}`);
+      expectThat(out.includes('ran'), `expected the program to print "ran", found ${show(out)}`);
+    },
+  },
+  {
+    id: 'C60',
+    title: 'services are reached by their names, and by the ports that they report',
+    gate: gates.services,
+    needs: 'option images.late',
+    run: async (stage) => checkServices(stage),
+  },
+  {
+    id: 'C61',
+    title: 'waitReady waits for a late service, and tells why one is not well or ended',
+    gate: gates.services,
+    needs: 'options images.late, unhealthy, quits',
+    run: async (stage) => checkHealth(stage),
+  },
+  {
+    id: 'C62',
+    title: 'each field that is claimed has its effect, each other one is refused',
+    gate: gates.steps,
+    needs: 'option images.shell',
+    run: async (stage) => checkFields(stage),
+  },
+  {
+    id: 'C63',
+    title: 'the job container takes execs and copies, and shares its workspace with containers of steps',
+    gate: gates.job,
+    needs: 'option images.shell',
+    run: async (stage) => {
+      const spec = jobSpec(imageOf(stage, 'shell'), { env: { FROM_SPEC: 'set' } });
+      const made = await openJobContainers(stage, { jobContainer: spec, stepContainers: 'run' });
+      const place = await made.job(spec);
+      expectSame(await place.ask('exit 0'), '', 'what the job container printed');
+      await place.put([{ name: 'from-runner', content: 'copied' }]);
+      expectSame(await place.ask('cat from-runner; echo made > from-job'), 'copied', 'a file that was copied in');
+      expectSame((await place.read(place.path('from-job'))).toString(), 'made\n', 'a file that was copied out');
+      expectSame(place.target.baseEnv['FROM_SPEC'], 'set', 'variable of the specification in baseEnv');
+      if (!canRunSteps(stage)) return;
+      const seen = await shellStep(stage, made, 'cat from-job; echo by a step > from-step', place.info.paths.workspace);
+      expectSame(seen, 'made\n', 'what the container of a step found in the workspace');
+      expectSame(await place.ask('cat from-step'), 'by a step\n', 'what the job found of the step');
+    },
+  },
+  {
+    id: 'C64',
+    title: 'the container of a step runs its command in the workspace to its exit code, can be aborted, and goes',
+    gate: gates.steps,
+    needs: 'option images.shell',
+    run: async (stage) => checkSteps(stage),
+  },
+  {
+    id: 'C65',
+    title: 'an image is built from a Dockerfile with arguments; a build that fails says why',
+    gate: gates.build,
+    needs: 'option images.shell',
+    run: async (stage) => checkBuild(stage),
+  },
+  {
+    id: 'C71',
+    title: 'an environment does not reach the service of another by its name',
+    gate: gates.isolation,
+    needs: 'option images.late',
+    run: async (stage) => {
+      const { late } = stage.options.images ?? {};
+      if (late === undefined || !gates.services.isClaimed(stage.capabilities)) {
+        throw stage.skip('needs services and the option "images.late"');
+      }
+      const spec = serviceSpec(late.image, `only${randomBytes(4).toString('hex')}`, { healthcheck: imageHealthcheck });
+      const made = await openJobContainers(stage, { services: [spec] });
+      const service = await made.service(spec);
+      await service.waitReady(stage.context());
+      const own = await reach(made.machine(), service.hostnames[0] ?? spec.id, late.port);
+      expectThat(own !== undefined, 'expected the environment to reach its own service, found that it does not');
+      const other = await stage.create();
+      const found = await reach(other, service.hostnames[0] ?? spec.id, late.port);
+      expectThat(found === undefined, `expected another environment not to reach the service, found ${show(found)}`);
+    },
+  },
+];
+
+type ImageName = 'shell' | 'musl';
+
+function imageOf(stage: Stage, name: ImageName): string {
+  return stage.options.images?.[name] ?? stage.skip(`needs the option "images.${name}"`);
+}
+
+/** The fields that a job may use: those of the backend, at an endpoint whatever the driver has. */
+function fieldsOf({ capabilities }: Stage): readonly ContainerField[] {
+  return capabilities.containers.via === 'native' ? capabilities.containers.fields : [];
+}
+
+function canRunSteps({ capabilities }: Stage): boolean {
+  return gates.steps.isClaimed(capabilities);
+}
+
+async function makeJob(stage: Stage, spec: ReturnType<typeof jobSpec>): Promise<Workplace> {
+  return (await openJobContainers(stage, { jobContainer: spec })).job(spec);
+}
+
+/** Asks a web server, with whatever client the target has. Undefined where it does not answer. */
+async function reach(place: Workplace, host: string, port: number): Promise<string | undefined> {
+  const script = `u=http://$1:$2/
+if command -v curl > /dev/null; then curl -fsS -m 5 $u
+elif command -v wget > /dev/null; then wget -q -T 5 -O - $u
+elif command -v python3 > /dev/null; then python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())' $u
+else exit 99; fi`;
+  const { result, out } = await place.sh(script, { args: [host, String(port)] });
+  const isNoClient = result.kind === 'exited' && result.code === 99;
+  expectThat(!isNoClient, 'expected curl, wget or python3 in the target of the label, found none');
+  return result.kind === 'exited' && result.code === 0 ? out : undefined;
+}
+
+async function checkServices(stage: Stage): Promise<void> {
+  const { late } = stage.options.images ?? {};
+  if (late === undefined) throw stage.skip('needs the option "images.late"');
+  const ports = [{ container: late.port, protocol: 'tcp' } as const];
+  const over = { ports, healthcheck: imageHealthcheck };
+  const specs = [
+    serviceSpec(late.image, 'web', { ...over, aliases: ['web', 'other-name'], env: { GREETING: 'one' } }),
+    serviceSpec(late.image, 'web_2', { ...over, env: { GREETING: 'two' } }),
+  ];
+  const made = await openJobContainers(stage, { services: specs });
+  const running = await Promise.all(specs.map((spec) => made.service(spec)));
+  await Promise.all(running.map((service) => service.waitReady(stage.context())));
+  const place = made.machine();
+  for (const [at, service] of running.entries()) {
+    const expected = at === 0 ? 'one' : 'two';
+    const names = service.hostnames.length > 0;
+    expectThat(names || service.ports.length > 0, 'expected names or ports to reach a service by, found none');
+    for (const host of service.hostnames) {
+      expectSame((await reach(place, host, late.port))?.trim(), expected, `what the service says at ${host}`);
+    }
+    expectSame(
+      service.ports.map(({ container }) => container),
+      [late.port],
+      'ports that the service reports',
+    );
+    for (const { host, port } of service.ports) {
+      expectSame((await reach(place, host, port))?.trim(), expected, `what the service says at ${host}:${port}`);
+    }
+  }
+}
+
+async function checkHealth(stage: Stage): Promise<void> {
+  const { late, unhealthy, quits } = stage.options.images ?? {};
+  if (late === undefined || unhealthy === undefined || quits === undefined) {
+    throw stage.skip('needs the options "images.late", "images.unhealthy" and "images.quits"');
+  }
+  const specs = [
+    serviceSpec(late.image, 'late', { healthcheck: imageHealthcheck }),
+    serviceSpec(late.image, 'unchecked', { healthcheck: noHealthcheck }),
+    serviceSpec(unhealthy.image, 'unhealthy', { healthcheck: imageHealthcheck }),
+    serviceSpec(quits.image, 'quits', { healthcheck: imageHealthcheck }),
+  ] as const;
+  const made = await openJobContainers(stage, { services: specs });
+  const wait = async (at: 0 | 1 | 2 | 3): Promise<void> => {
+    const service = await made.service(specs[at]);
+    await within(service.waitReady(stage.context()), 45_000, `waitReady of ${specs[at].id}`);
+  };
+  await wait(0);
+  const began = performance.now();
+  await wait(1);
+  stage.measure('ms for a service without a check', performance.now() - began);
+  const sick = await expectRejection(wait(2), ['image', 'plan'], 'waitReady of a service that is not well');
+  expectThat(sick.message.includes(unhealthy.says), `expected the words of the check, found ${show(sick.message)}`);
+  const ended = await expectRejection(wait(3), ['image', 'plan'], 'waitReady of a service that ends');
+  expectThat(ended.message.includes(quits.says), `expected the end of its log, found ${show(ended.message)}`);
+}
+
+/** Runs a script in the container of a step; it has to exit with 0. */
+async function shellStep(
+  stage: Stage,
+  made: JobContainers,
+  script: string,
+  workdir: string,
+  over: Partial<ReturnType<typeof stepSpec>> = {},
+): Promise<string> {
+  const cmd = ['-c', script];
+  const spec = stepSpec(imageOf(stage, 'shell'), { entrypoint: ['/bin/sh'], cmd, workdir, ...over });
+  const step = await made.step(spec);
+  const { result, out, err } = await runStep(stage, step);
+  await step.remove(stage.context());
+  expectSame(result, { kind: 'exited', code: 0 }, `the result of the container of a step, with ${show(err)}`);
+  return out;
+}
+
+/** A field, what a step is given of it, and what it then has to print. */
+type FieldProof = readonly [ContainerField, Partial<ReturnType<typeof stepSpec>>, string, string];
+
+const proofs: readonly FieldProof[] = [
+  ['env', { env: { FIELD: 'a=b "c"\nd' } }, 'printf %s "$FIELD"', 'a=b "c"\nd'],
+  ['user', { options: { user: '1234:4321' } }, 'id -u; id -g', '1234\n4321\n'],
+  ['hostname', { options: { hostname: 'conformance-host' } }, 'hostname', 'conformance-host\n'],
+  [
+    'tmpfs',
+    { options: { tmpfs: { '/on-tmpfs': '' } } },
+    "grep -o ' /on-tmpfs tmpfs' /proc/mounts",
+    ' /on-tmpfs tmpfs\n',
+  ],
+  [
+    'extraHosts',
+    { options: { extraHosts: ['other.test:192.0.2.7'] } },
+    'grep -c "^192.0.2.7.*other.test" /etc/hosts',
+    '1\n',
+  ],
+  ['shmSize', { options: { shmSize: 33_554_432 } }, "df -k /dev/shm | awk 'END { print $2 }'", '32768\n'],
+  [
+    'ulimits',
+    { options: { ulimits: [{ name: 'nofile', soft: 123, hard: 456 }] } },
+    'ulimit -n; ulimit -H -n',
+    '123\n456\n',
+  ],
+  ['init', { options: { init: true } }, 'test $$ -ne 1 && echo not the first', 'not the first\n'],
+];
+
+async function checkFields(stage: Stage): Promise<void> {
+  const { containers: support } = stage.capabilities;
+  const made = await openJobContainers(stage, { stepContainers: 'run' });
+  const { workspace } = made.machine().info.paths;
+  for (const [field, over, script, expected] of proofs) {
+    if (support.via === 'native' && !support.fields.includes(field)) {
+      const plan = { services: [], stepContainers: 'run' } as const;
+      const needs = { plan, steps: [{ where: 'step 1', needs: 'run' } as const], stepFields: [field] };
+      expectSame(unmet(needs, support), [`step 1 uses ${field}`], `field "${field}" is not claimed: what is refused`);
+    } else {
+      expectSame(await shellStep(stage, made, script, workspace, over), expected, `the effect of field "${field}"`);
+    }
+  }
+}
+
+async function checkSteps(stage: Stage): Promise<void> {
+  const image = imageOf(stage, 'shell');
+  const made = await openJobContainers(stage, { stepContainers: 'run' });
+  const machine = made.machine();
+  const { workspace } = machine.info.paths;
+  await machine.put([{ name: 'of-the-job', content: 'shared' }]);
+  const seen = await shellStep(stage, made, 'pwd; cat of-the-job; echo back > of-the-step', workspace);
+  expectSame(seen, `${workspace}\nshared`, 'folder and file that the container of a step found');
+  expectSame(await machine.ask('cat of-the-step'), 'back\n', 'file that the container of a step made');
+  const args = ['', 'a b', '"', '$(id)', 'größe\n'];
+  const cmd = ['-c', 'for each; do printf "%s\\0" "$each"; done; exit 37', 'step', ...args];
+  const failing = await made.step(stepSpec(image, { entrypoint: ['/bin/sh'], cmd, workdir: workspace }));
+  const { result, out } = await runStep(stage, failing);
+  expectSame(result, { kind: 'exited', code: 37 }, 'the result of the container of a step');
+  expectSame(out.split('\0').slice(0, -1), args, 'the arguments that the container of a step saw');
+  const before = await stage.inventory();
+  await failing.remove(stage.context());
+  await failing.remove(stage.context());
+  const stop = new AbortController();
+  const endless = stepSpec(image, { entrypoint: ['/bin/sh'], cmd: ['-c', 'echo on; sleep 1000'], workdir: workspace });
+  const step = await made.step(endless);
+  const output = captureOutput();
+  const { result: stopped } = step.run({ stdout: output.sink, stderr: output.sink }, stage.context(stop.signal));
+  stopped.catch(() => {});
+  await eventually(() => output.text() === 'on\n', { what: 'the step', timeoutMs: promptMs });
+  await pause(50);
+  stop.abort();
+  expectSame((await within(stopped, 30_000, 'an aborted step')).kind, 'stopped', 'the result of an aborted step');
+  await step.remove(stage.context());
+  await expectInventory(stage, before, 'after containers of steps were removed');
+}
+
+async function checkBuild(stage: Stage): Promise<void> {
+  const image = imageOf(stage, 'shell');
+  const made = await openJobContainers(stage, { stepContainers: 'build' });
+  const build = async (dockerfile: string): Promise<string> => {
+    const output = captureOutput();
+    const context = tarOf([
+      { name: 'Dockerfile', content: dockerfile },
+      { name: 'greeting', content: 'from the context\n' },
+    ]);
+    const tag = `conformance/${freshName()}:1`;
+    const request = { context, dockerfile: 'Dockerfile', tag, buildArgs: { WHO: 'an argument' }, output: output.sink };
+    return (await made.build(request, stage.context())).image;
+  };
+  const good = `FROM ${image}\nARG WHO\nENV BUILT_BY=$WHO\nCOPY greeting /greeting\nRUN echo ran > /ran\n`;
+  const built = await build(good);
+  const step = await made.step(
+    stepSpec(built, {
+      pull: 'never',
+      entrypoint: ['/bin/sh'],
+      cmd: ['-c', 'cat /greeting /ran; echo $BUILT_BY'],
+      workdir: '/',
+    }),
+  );
+  const { out } = await runStep(stage, step);
+  expectSame(out, 'from the context\nran\nan argument\n', 'what a container of the built image printed');
+  const failing = build(`FROM ${image}\nRUN echo the reason why && exit 3\n`);
+  const error = await expectRejection(failing, ['plan', 'image'], 'a build that fails');
+  expectThat(error.message !== '', 'expected words about the build that failed, found none');
+}

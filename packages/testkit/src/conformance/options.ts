@@ -1,0 +1,77 @@
+import type { BackendFactory, LabelConfiguration } from '@forgejo-runner/core';
+
+/** How much is checked: `quick` on every change, `full` before a release, `nightly` also what takes minutes. */
+export type Lane = 'quick' | 'full' | 'nightly';
+
+/** Number of a check, such as `C31`. Numbers keep their meaning for ever. */
+export type CheckId = `C${number}`;
+
+/** Images for the checks of containers. A check that lacks its image is skipped and says so. */
+export interface ConformanceImages {
+  /** With `/bin/sh` and the usual small tools, glibc's or busybox's. */
+  readonly shell?: string;
+  /** The same on musl. */
+  readonly musl?: string;
+  /** Nothing but one static program, and the command line that makes it print a line with `ran` in it. */
+  readonly scratch?: { readonly image: string; readonly argv: readonly [string, ...string[]] };
+  /** Serves HTTP at a port and has a health check of its own that is bad for a while and then good. */
+  readonly late?: { readonly image: string; readonly port: number };
+  /** Runs, with a health check that never gets good and prints `says`. */
+  readonly unhealthy?: { readonly image: string; readonly says: string };
+  /** Prints `says` and ends by itself, with a failure. */
+  readonly quits?: { readonly image: string; readonly says: string };
+}
+
+/** A platform that is reached at an address, so that the suite can stand in between and pull the plug. */
+export interface ConformanceEndpoint {
+  /** Path of the socket of the platform. */
+  readonly socket: string;
+  /** The configuration with another socket in its place. */
+  readonly configFor: (socket: string) => unknown;
+}
+
+/**
+ * What is to be checked, and what the checks may use. Only the first two fields are always needed; the others open
+ * more checks.
+ */
+export interface ConformanceOptions {
+  readonly factory: BackendFactory;
+  /** A label of the backend, in the string form or as the mapping form leaves it. */
+  readonly label: string | LabelConfiguration;
+  /** The section `backend.<id>` as an administrator writes it. Default: none. */
+  readonly config?: unknown;
+  /** More labels that are valid, for the checks of labels. */
+  readonly labels?: readonly (string | LabelConfiguration)[];
+  /** Does importing the package register the factory? Default: yes, as the contract asks. */
+  readonly isRegistered?: boolean;
+  /**
+   * Lists what of the backend is on its platform now: containers, folders, machines. The suite compares lists from
+   * before and after. It must leave out what is meant to stay, such as caches.
+   */
+  readonly inventory?: () => Promise<readonly string[]>;
+  /** Ends an environment behind the backend's back, as a crash of the platform would. */
+  readonly kill?: (environment: { readonly name: string; readonly id: string }) => Promise<void>;
+  /** Makes the platform refuse to delete an environment, until disposed. */
+  readonly blockRemoval?: (environment: { readonly name: string; readonly id: string }) => Promise<AsyncDisposable>;
+  /** Configuration of a platform that does not answer, where it is reached by other means than a socket. */
+  readonly unreachable?: { readonly config: unknown };
+  readonly endpoint?: ConformanceEndpoint;
+  /** The configuration with its state below a folder whose name has spaces and letters beyond ASCII. */
+  readonly configBelow?: (folder: string) => unknown;
+  readonly images?: ConformanceImages;
+  /** A user of the target beside root, for `exec.user`. */
+  readonly user?: { readonly name: string; readonly uid: number };
+  /** Where the shell of the target lies. Default: `/bin/sh`. */
+  readonly shell?: string;
+  /** Names of variables beginning with these may stand in every process beside the asked ones. `FJR_` always may. */
+  readonly extraVariables?: readonly string[];
+  /** Checks that this backend is known not to pass, and why. They are skipped, and the verdict names the reason. */
+  readonly exceptions?: Readonly<Partial<Record<CheckId, string>>>;
+  /** Path of the module that exports these options as `conformance`: child processes that are killed load it. */
+  readonly subject?: string;
+}
+
+/** Keeps the type of options in a module of their own, for `subject` and for `forgejo-runner-build test`. */
+export function defineConformance(options: ConformanceOptions): ConformanceOptions {
+  return options;
+}

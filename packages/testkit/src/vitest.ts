@@ -1,0 +1,1 @@
+export { backendConformance } from './conformance/backend-conformance.ts';
