@@ -23,12 +23,18 @@ export interface RunOptions {
  * ```
  *
  * Resolves when the command has ended and its output was taken, with `process.exitCode` set. The first SIGINT, SIGTERM
- * or SIGHUP asks the command to finish in good order, the second to hurry, the third ends the process.
+ * or SIGHUP asks the command to finish in good order, the second to hurry, the third ends the process. A daemon reads its
+ * configuration again at SIGHUP.
  */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<void> {
   const interrupt = new AbortController();
   const hurry = new AbortController();
+  const hangUps = new Set<() => void>();
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGHUP' && hangUps.size > 0) {
+      for (const listener of hangUps) listener();
+      return;
+    }
     if (hurry.signal.aborted) process.exit(exitCodeOfSignal(signal));
     (interrupt.signal.aborted ? hurry : interrupt).abort(new Interruption(signal));
   };
@@ -41,7 +47,12 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   for (const signal of signals) process.on(signal, onSignal);
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onPipeError);
   const { stdin, stdout, stderr, env } = process;
-  const io = { stdin, stdout, stderr, env, cwd: process.cwd(), signal: interrupt.signal, hurry: hurry.signal };
+  const onHangUp = (listener: () => void): Disposable => {
+    hangUps.add(listener);
+    return { [Symbol.dispose]: () => void hangUps.delete(listener) };
+  };
+  const ends = { signal: interrupt.signal, hurry: hurry.signal, onHangUp };
+  const io = { stdin, stdout, stderr, env, cwd: process.cwd(), ...ends };
   process.exitCode = await main(argv.slice(2), io, options);
   await Promise.all([flushed(stdout), flushed(stderr)]);
   for (const signal of signals) process.off(signal, onSignal);

@@ -20,6 +20,8 @@ export interface Io {
   readonly cwd: string;
   /** Aborts at the first signal: finish in good order. Its reason is an {@link Interruption}. */
   readonly signal: AbortSignal;
+  /** Has SIGHUP call the listener, until it is disposed, instead of ending the command. */
+  readonly onHangUp: (listener: () => void) => Disposable;
   /** Aborts at the second signal: finish at once, and leave to the next start what takes time. */
   readonly hurry: AbortSignal;
 }

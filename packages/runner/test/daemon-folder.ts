@@ -24,8 +24,8 @@ export interface DaemonFolder extends AsyncDisposable {
   readonly folder: TempFolder;
   readonly backend: ReferenceBackend;
   readonly runner: { readonly uuid: string; readonly token: string };
-  /** Writes `config.yml` with one connection, with more sections, and with keys of `runner`. */
-  readonly configure: (more?: string, runnerKeys?: string) => Promise<void>;
+  /** Writes `config.yml` with one connection and label, with more sections, and with keys of `runner`. */
+  readonly configure: (more?: string, runnerKeys?: string, label?: string) => Promise<void>;
   readonly start: (...args: readonly string[]) => StartedRunner;
   readonly run: (
     ...args: readonly string[]
@@ -63,14 +63,14 @@ export async function openDaemonFolder(options: FakeForgejoOptions = {}): Promis
     folder,
     backend,
     runner,
-    configure: (more = '', runnerKeys = '  capacity: 2') =>
+    configure: (more = '', runnerKeys = '  capacity: 2', label = 'here') =>
       folder.write({
         'config.yml': `
 runner:
 ${runnerKeys}
   fetch_interval: 20ms
   report_interval: 20ms
-  labels: ["here:reference"]
+  labels: ["${label}:reference"]
 server:
   connections:
     main: { url: "${forgejo.url}", uuid: ${runner.uuid}, token: ${runner.token} }

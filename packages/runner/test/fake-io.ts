@@ -7,6 +7,8 @@ export interface FakeIo {
   readonly stdin: PassThrough;
   readonly interrupt: AbortController;
   readonly hurry: AbortController;
+  /** Sends SIGHUP. */
+  readonly hangUp: () => void;
   readonly stdout: () => string;
   readonly stderr: () => string;
 }
@@ -18,7 +20,12 @@ export function fakeIo(given: Partial<Pick<Io, 'env' | 'cwd'>> = {}): FakeIo {
   const hurry = new AbortController();
   const out = collector();
   const err = collector();
+  const hangUps = new Set<() => void>();
   const io = {
+    onHangUp: (listener: () => void): Disposable => {
+      hangUps.add(listener);
+      return { [Symbol.dispose]: () => void hangUps.delete(listener) };
+    },
     stdin,
     stdout: out.stream,
     stderr: err.stream,
@@ -27,7 +34,10 @@ export function fakeIo(given: Partial<Pick<Io, 'env' | 'cwd'>> = {}): FakeIo {
     signal: interrupt.signal,
     hurry: hurry.signal,
   };
-  return { io, stdin, interrupt, hurry, stdout: out.text, stderr: err.text };
+  const hangUp = (): void => {
+    for (const listener of hangUps) listener();
+  };
+  return { io, stdin, interrupt, hurry, hangUp, stdout: out.text, stderr: err.text };
 }
 
 function collector(): { readonly stream: Writable; readonly text: () => string } {

@@ -15,7 +15,11 @@ import type { CommandContext } from './command-context.ts';
 /** A runner that was opened for a command, and what the command line and the configuration say about it. */
 export interface ConnectedRunner extends AsyncDisposable {
   readonly config: RunnerConfig;
+  readonly found: ResolvedConnections;
+  /** Reads both again. @throws {UserError} where they are wrong now. */
+  readonly read: () => Promise<{ readonly config: RunnerConfig; readonly found: ResolvedConnections }>;
   readonly log: Logger;
+  readonly setLevel: (level: RunnerConfig['log']['level']) => void;
   readonly boot: string;
   readonly runner: OpenedRunner;
 }
@@ -34,11 +38,16 @@ export async function openConnected(
   context: CommandContext,
 ): Promise<ConnectedRunner> {
   const { io, factories, dockerDriver } = context;
-  const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd });
   const masks = new LogMasks();
-  const log = openProcessLog({ stream: io.stderr, level: config.log.level, mask: (text) => masks.mask(text) });
-  const found = await resolveConnections({ config, flags, env: io.env, cwd: io.cwd });
-  for (const { token } of found.connections) masks.add(token);
+  const read: ConnectedRunner['read'] = async () => {
+    const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd });
+    const found = await resolveConnections({ config, flags, env: io.env, cwd: io.cwd });
+    for (const { token } of found.connections) masks.add(token);
+    return { config, found };
+  };
+  const { config, found } = await read();
+  let { level } = config.log;
+  const log = openProcessLog({ stream: io.stderr, level: () => level, mask: (text) => masks.mask(text) });
   await using opened = new AsyncDisposableStack();
   const { stateDir, owner } = await identity(kind, found, context);
   if (kind === 'daemon') opened.use(await lockRunner(stateDir));
@@ -57,7 +66,11 @@ export async function openConnected(
     }),
   );
   const closing = opened.move();
-  return { config, log, boot: owner.boot, runner, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  const setLevel = (next: typeof level): void => {
+    level = next;
+  };
+  const boot = owner.boot;
+  return { config, found, read, log, setLevel, boot, runner, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }
 
 /**

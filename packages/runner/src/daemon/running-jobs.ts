@@ -107,6 +107,9 @@ export class RunningJobs implements AsyncDisposable {
     const { folder, settings, log, owner } = this.#options;
     const { connection } = source;
     const id = jobId(`${connection.name}-${source.runner.slice(0, 8)}`, String(message.id));
+    // Before anything waits: a label that is dropped now still runs what came for it.
+    await using used = new AsyncDisposableStack();
+    const { labels } = used.use(this.#options.useLabels(connection.name));
     const masker = new Masker();
     const task = await readTaskJob(message, masker);
     const { decoded: _decoded, error: _error, ...named } = task;
@@ -121,7 +124,7 @@ export class RunningJobs implements AsyncDisposable {
       });
       const { repository, workflow, job } = task;
       this.#jobs.set(id, { id, connection: connection.name, repository, workflow, job, reporter });
-      const ended = this.#run({ task, masker, reporter, source, place, id });
+      const ended = this.#run({ task, masker, reporter, source, place, id, labels, used: used.move() });
       track(this.#running, ended);
       return { ended };
     } catch (error) {
@@ -148,6 +151,7 @@ export class RunningJobs implements AsyncDisposable {
     const { log, masks } = this.#options;
     const startedAt = performance.now();
     const where = { task: task.taskId, repository: task.repository, job: task.job };
+    await using _used = started.used;
     using stack = new DisposableStack();
     stack.use(started.place);
     stack.use(masks.use(masker));
@@ -196,9 +200,8 @@ export class RunningJobs implements AsyncDisposable {
   async #plan(decoded: DecodedTask, started: StartedJob, signal: AbortSignal): Promise<FinishedJob> {
     const { masker, reporter, source } = started;
     const { actions, driver, envs, policy, maxTimeoutMs, owner, log, hurry } = this.#options;
-    await using used = this.#options.useLabels(source.connection.name);
     const plan = await planJob(decoded.task, {
-      labels: used.labels,
+      labels: started.labels,
       maxTimeoutMs,
       policy,
       actions: openActionSource(actions, { defaultUrl: decoded.facts.defaultActionsUrl ?? defaultActionsUrl }),
@@ -241,6 +244,9 @@ interface StartedJob {
   readonly reporter: Reporter;
   readonly source: TaskSource;
   readonly place: Disposable;
+  readonly labels: LabelLookup;
+  /** What keeps the backends of the labels open. */
+  readonly used: AsyncDisposable;
 }
 
 function track<T>(set: Set<Promise<T>>, work: Promise<T>): void {
