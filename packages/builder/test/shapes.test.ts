@@ -96,7 +96,7 @@ it('has no path of the builder in it, and is the same file from another folder',
     expect(first).not.toContain(place);
 });
 
-it('loads what is imported lazily only when it is used', async () => {
+it('loads what is imported lazily only when it is used, modules of Node as well', async () => {
   await buildWith('good');
   expect((await runBuilt(output, 'loaded')).stdout).toBe('false\n');
   expect((await runBuilt(output, 'lazy')).stdout).toBe('loaded on demand\n');

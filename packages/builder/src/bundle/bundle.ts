@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 import { throwAll, UserError } from '../user-error.ts';
 import { droppedImports, translateBundleErrors } from './bundle-errors.ts';
 import { findHazards, hazardError } from './hazards.ts';
+import { isLazyBuiltin, lazyBuiltins } from './lazy-builtins.ts';
 import { type NativeAddons, nativeAddons } from './native-addons.ts';
 import { type OneCore, oneCore } from './one-core.ts';
 import { type Remedies, remedies } from './remedies.ts';
@@ -62,7 +63,7 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
   const { result, ...findings } = isWhole ? await runOnce(request, remedies(isWhole)) : lean;
   if (format === 'cjs' && result.warnings.some((warning) => warning.id === 'empty-import-meta'))
     throw new NeedsModules();
-  const inputs = Object.keys(result.metafile.inputs);
+  const inputs = Object.keys(result.metafile.inputs).filter((input) => !isLazyBuiltin(input));
   requireOneCore(inputs);
   const absolute = inputs.map((input) => path.resolve(workDir, input));
   const warnings = await judge(request, result.warnings, absolute, findings, store);
@@ -79,7 +80,7 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
 type Result = BuildResult<{ metafile: true; write: false }>;
 
 async function runOnce(request: BundleRequest, cures: Remedies): Promise<Findings & { readonly result: Result }> {
-  const { workDir, resolution, manifest } = request;
+  const { workDir, resolution, manifest, format } = request;
   const core = oneCore(resolution, workDir);
   const addons = nativeAddons(manifest.stubNative);
   const plugins = [
@@ -88,6 +89,7 @@ async function runOnce(request: BundleRequest, cures: Remedies): Promise<Finding
     cures.plugin,
     sourceOfPackages(resolution.folders),
     ...keepBackends(resolution),
+    ...(format === 'esm' ? [lazyBuiltins()] : []),
   ];
   return { result: await runEsbuild(request, plugins), core, addons, cures };
 }
