@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -28,6 +28,8 @@ const status = run('vitest', [
 ]);
 const counts = readCounts(report);
 rmSync(folder, { recursive: true });
+// Where everything should be there, somebody ought to see what was not tested.
+if (process.env['CI'] !== undefined) for (const name of counts.skippedNames) console.log(`skipped: ${name}`);
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exit(status === 0 && counts.failed === 0 ? 0 : 1);
 
@@ -51,8 +53,19 @@ function readCounts(path) {
     const brokenFiles = testResults.filter(
       (file) => file.status === 'failed' && file.assertionResults.length === 0,
     ).length;
-    return { passed: numPassedTests, failed: numFailedTests + brokenFiles, skipped: numPendingTests + numTodoTests };
+    return {
+      passed: numPassedTests,
+      failed: numFailedTests + brokenFiles,
+      skipped: numPendingTests + numTodoTests,
+      skippedNames: testResults.flatMap(namesOfSkipped),
+    };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, skippedNames: [] };
   }
+}
+
+function namesOfSkipped({ name, assertionResults }) {
+  return assertionResults
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+    .map(({ fullName }) => `${relative(root, name)}: ${fullName}`);
 }
