@@ -1,8 +1,11 @@
+import { readSecretUrl } from '../config/secret-source.ts';
+import { startHealthServer } from '../daemon/health-server.ts';
 import type { ConnectionFlags } from '../daemon/resolve-connections.ts';
 import { reload } from '../daemon/reload.ts';
 import { runDaemon } from '../daemon/run-daemon.ts';
 import { openServiceManager } from '../daemon/service-manager.ts';
 import { Capacity } from '../poll/capacity.ts';
+import { jobsFolder } from '../report/job-folders.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openConnected } from './open-connected.ts';
@@ -21,6 +24,7 @@ export async function startDaemon(
   using manager = openServiceManager(io.env, log);
   const capacity = new Capacity(config.runner.capacity);
   using _reloading = reloadAtHangUp(opened, capacity, context);
+  await using _health = await openHealth(opened, capacity, context);
   await runDaemon({
     ...opened,
     io,
@@ -36,6 +40,35 @@ export async function startDaemon(
 }
 
 type Opened = Awaited<ReturnType<typeof openConnected>>;
+
+/** Answers questions about the runner, where the configuration wants that. */
+async function openHealth(
+  { config, runner, metrics, instances, masks, log }: Opened,
+  capacity: Capacity,
+  { io }: CommandContext,
+): Promise<AsyncDisposable | undefined> {
+  const { listen, tokenUrl } = config.health;
+  metrics.watch({ jobs: () => runner.jobs.list(), capacity: () => capacity.total });
+  if (listen === undefined) return undefined;
+  const subject = 'health.token_url';
+  const { env, cwd } = io;
+  const token = tokenUrl === undefined ? config.health.token : await readSecretUrl(tokenUrl, { env, cwd, subject });
+  if (token !== undefined) masks.add(token);
+  const server = await startHealthServer({
+    listen,
+    ...(token === undefined ? {} : { token }),
+    registry: metrics.registry,
+    stopping: io.signal,
+    instances,
+    jobs: () => runner.jobs.list(),
+    backends: () => runner.backends.current.all(),
+    capacity: () => ({ used: runner.jobs.list().length, total: capacity.total }),
+    folder: jobsFolder(io.env),
+    log,
+  });
+  log.info('status, probes and metrics are served', { url: server.url });
+  return server;
+}
 
 /** One after the other, however fast the signals come. */
 function reloadAtHangUp(opened: Opened, capacity: Capacity, { io }: CommandContext): Disposable {

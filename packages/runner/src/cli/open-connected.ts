@@ -5,6 +5,8 @@ import { loadConfig } from '../config/load.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { readRunnerIdentity } from '../config/runner-identity.ts';
 import { LogMasks } from '../daemon/log-masks.ts';
+import { InstanceStates } from '../daemon/instance-states.ts';
+import { type Metrics, openMetrics } from '../daemon/metrics.ts';
 import { lockRunner, openRunner, type OpenedRunner } from '../daemon/open-runner.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
 import { type ConnectionFlags, resolveConnections, type ResolvedConnections } from '../daemon/resolve-connections.ts';
@@ -22,6 +24,9 @@ export interface ConnectedRunner extends AsyncDisposable {
   readonly setLevel: (level: RunnerConfig['log']['level']) => void;
   readonly boot: string;
   readonly runner: OpenedRunner;
+  readonly metrics: Metrics;
+  readonly instances: InstanceStates;
+  readonly masks: LogMasks;
 }
 
 /** What a command says about its runner. */
@@ -51,6 +56,8 @@ export async function openConnected(
   await using opened = new AsyncDisposableStack();
   const { stateDir, owner } = await identity(kind, found, context);
   if (kind === 'daemon') opened.use(await lockRunner(stateDir));
+  const metrics = openMetrics();
+  const instances = new InstanceStates(found.connections.map(({ name, address }) => ({ name, url: address.shown })));
   const runner = opened.use(
     await openRunner({
       config,
@@ -63,6 +70,11 @@ export async function openConnected(
       owner,
       stateDir,
       isShared: kind === 'one-job',
+      onAsked: (connection, asked) => {
+        metrics.asked(connection, asked);
+        instances.see(connection, asked);
+      },
+      onEnded: metrics.ended,
     }),
   );
   const closing = opened.move();
@@ -70,7 +82,8 @@ export async function openConnected(
     level = next;
   };
   const boot = owner.boot;
-  return { config, found, read, log, setLevel, boot, runner, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  const known = { config, found, read, log, setLevel, boot, masks, metrics, instances };
+  return { ...known, runner, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }
 
 /**

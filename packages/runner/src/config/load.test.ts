@@ -36,6 +36,7 @@ const defaults: RunnerConfig = {
   },
   host: {},
   connections: new Map(),
+  health: {},
   plugins: new Map(),
   backends: new Map(),
   labels: [],

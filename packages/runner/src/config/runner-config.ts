@@ -16,6 +16,7 @@ export interface RunnerConfig {
   readonly host: { readonly workdirParent?: string };
   /** `server.connections` by name. */
   readonly connections: ReadonlyMap<string, ConnectionSection>;
+  readonly health: HealthSection;
   readonly plugins: ReadonlyMap<string, PluginSection>;
   /** `backend.<id>` as it stands there: the factory of the backend validates it. */
   readonly backends: ReadonlyMap<string, unknown>;
@@ -82,6 +83,13 @@ export interface ConnectionSection {
   readonly caFile?: string;
   readonly codec: 'json' | 'binary';
   readonly fetchIntervalMs?: number;
+}
+
+export interface HealthSection {
+  /** Absent: nothing listens. */
+  readonly listen?: string;
+  readonly token?: string;
+  readonly tokenUrl?: string;
 }
 
 export interface PluginSection {

@@ -157,7 +157,21 @@ const plugin = z.strictObject({
   options: anything('Handed to the plugin', { expected: 'a mapping', example: '{ project: ci }' }),
 });
 
-// The keys of the Go runner, and a section for each backend.
+const health = z.strictObject({
+  listen: text('Address for probes, metrics and the status page, as host:port; nothing listens by default', {
+    example: '127.0.0.1:9870',
+  }),
+  token: text('What metrics and the status page want as a password or bearer token; needed beyond this machine', {
+    isSecret: true,
+    example: 'SECRET',
+  }),
+  token_url: pattern(fileUrl, 'File with that token', {
+    expected: 'a file: URL',
+    example: 'file:$CREDENTIALS_DIRECTORY/health-token',
+  }),
+});
+
+// The keys of the Go runner, health, and a section for each backend.
 const schema = z.strictObject({
   log: log.prefault({}),
   runner: runner.prefault({}),
@@ -165,6 +179,7 @@ const schema = z.strictObject({
   container: container.prefault({}),
   host: host.prefault({}),
   server: z.strictObject({ connections: z.record(z.string(), connection).default({}) }).prefault({}),
+  health: health.prefault({}),
   plugins: z.record(z.string(), plugin).default({}),
   backend: z
     .record(
@@ -188,7 +203,7 @@ export type ReadConfig =
 export function readWritten(plain: unknown): ReadConfig {
   const read = schema.safeParse(plain);
   if (!read.success) return { issues: read.error.issues };
-  const { log, host, server, plugins, backend } = read.data;
+  const { log, host, server, health, plugins, backend } = read.data;
   const workdirParent = optional(host.workdir_parent);
   return {
     config: {
@@ -198,6 +213,11 @@ export function readWritten(plain: unknown): ReadConfig {
       container: containerSection(read.data.container),
       host: workdirParent === undefined ? {} : { workdirParent: resolve(workdirParent) },
       connections: new Map(Object.entries(server.connections).map(([name, one]) => [name, connectionSection(one)])),
+      health: present({
+        listen: optional(health.listen),
+        token: optional(health.token),
+        tokenUrl: optional(health.token_url),
+      }),
       plugins: new Map(Object.entries(plugins).map(([name, one]) => [name, { ...one, options: one.options ?? {} }])),
       backends: new Map(Object.entries(backend)),
     },

@@ -50,6 +50,8 @@ export interface EndedJob {
   readonly result: JobResult;
   readonly backend: string;
   readonly durationMs: number;
+  /** Until its first step; missing where there was none. */
+  readonly setupMs?: number;
   readonly rows: number;
   readonly bytes: number;
 }
@@ -159,11 +161,13 @@ export class RunningJobs implements AsyncDisposable {
     const { result, outputs } = await this.#execute(started);
     const texts = new Map([...outputs].map(([name, value]) => [name, toText(value)]));
     const delivery = await reporter.finish(result, texts);
-    const { rows, bytes, backend } = reporter.progress();
+    const { rows, bytes, backend, steps, startedAtMs } = reporter.progress();
+    const firstStepAtMs = steps.find((step) => step.startedAtMs !== undefined)?.startedAtMs;
+    const setup = firstStepAtMs === undefined ? {} : { setupMs: Math.max(0, firstStepAtMs - startedAtMs) };
     const durationMs = performance.now() - startedAt;
     log.info('job ended', { ...where, result, seconds: Math.round(durationMs / 100) / 10 });
     if (delivery === 'pending') log.warn('the instance does not have the result yet', where);
-    this.#options.onEnded?.({ result, backend, durationMs, rows, bytes });
+    this.#options.onEnded?.({ result, backend, durationMs, ...setup, rows, bytes });
     track(this.#reporting, this.#report(reporter, id));
     return result;
   }

@@ -1,0 +1,51 @@
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { openMetrics } from './metrics.ts';
+
+const page = fileURLToPath(new URL('../../../../docs/reference/metrics.md', import.meta.url));
+
+const introduction = `# Metrics
+
+For administrators: what \`/metrics\` of \`health.listen\` has for Prometheus. This page is made from the same table; \`vitest -u\`
+writes it anew. No label comes from a workflow, so that there are never many of them.
+
+| name | type | labels | meaning |
+|---|---|---|---|
+`;
+
+const end = `
+Beside these there are the usual numbers of a process, \`process_…\` and \`nodejs_…\`.
+
+\`/healthz\` answers 200 as long as the process can answer. \`/readyz\` answers 200 while every instance answered when it was asked
+last and the runner is not about to stop, else 503. Neither wants a token. \`/\` is a page that shows jobs now with their logs,
+backends, instances and recent jobs; \`/status.json\` is the same for programs.
+`;
+
+it('are documented', async () => {
+  const metrics = await openMetrics().registry.getMetricsAsJSON();
+  const own = metrics.filter(({ name }) => name.startsWith('forgejo_runner_'));
+  const labels: Readonly<Record<string, string>> = {
+    forgejo_runner_jobs_total: '`result`, `backend`',
+    forgejo_runner_job_duration_seconds: '`backend`',
+    forgejo_runner_job_setup_seconds: '`backend`',
+    forgejo_runner_api_request_seconds: '`connection`, `method`',
+    forgejo_runner_api_errors_total: '`connection`, `method`, `code`',
+  };
+  const rows = own.map(
+    ({ name, type, help }) => `| \`${name}\` | ${String(type)} | ${labels[name] ?? ''} | ${help} |\n`,
+  );
+  await expect(introduction + rows.join('') + end).toMatchFileSnapshot(page);
+});
+
+it('counts a job with the time to its first step, where it had one', async () => {
+  const metrics = openMetrics();
+  metrics.ended({ result: 'success', backend: 'host', durationMs: 2000, setupMs: 500, rows: 3, bytes: 10 });
+  metrics.ended({ result: 'failure', backend: '', durationMs: 1, rows: 1, bytes: 1 });
+  metrics.asked('main', { method: 'Ping', durationMs: 10, failure: 'FRR701' });
+  const text = await metrics.registry.metrics();
+  expect(text).toContain('forgejo_runner_jobs_total{result="failure",backend="none"} 1');
+  expect(text).toContain('forgejo_runner_job_setup_seconds_count{backend="host"} 1');
+  expect(text).not.toContain('forgejo_runner_job_setup_seconds_count{backend="none"}');
+  expect(text).toContain('forgejo_runner_log_rows_total 4');
+  expect(text).toContain('forgejo_runner_api_errors_total{connection="main",method="Ping",code="FRR701"} 1');
+});
