@@ -47,6 +47,9 @@ export type ErrorCode =
   | 'FRB505'
   | 'FRB506'
   | 'FRB507'
+  | 'FRB521'
+  | 'FRB522'
+  | 'FRB523'
   | 'FRB601'
   | 'FRB602'
   | 'FRB603'
@@ -275,6 +278,24 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     cause: 'esbuild refused the sources',
     next: 'see the place that it names',
     exit: 5,
+  },
+  FRB521: {
+    title: 'No conformance suite',
+    cause: 'the suite comes with @forgejo-runner/testkit, which the package does not have',
+    next: 'add @forgejo-runner/testkit to devDependencies of the package, and install it',
+    exit: 7,
+  },
+  FRB522: {
+    title: 'The conformance suite broke off',
+    cause: 'the file of --config cannot be used, or the backend ended the process',
+    next: 'see what it printed',
+    exit: 7,
+  },
+  FRB523: {
+    title: 'Does not pass the conformance suite',
+    cause: 'a check found that the backend does something else than the contract asks',
+    next: 'see docs/backends/conformance.md and the reasons in the verdict',
+    exit: 7,
   },
   FRB601: {
     title: 'No base for an executable',

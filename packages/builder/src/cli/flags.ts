@@ -29,7 +29,8 @@ export interface BuildFlags extends ProjectFlags {
   readonly smokeRun?: boolean;
 }
 
-const collect = (value: string, all: readonly string[] | undefined): string[] => [...(all ?? []), value];
+/** Gathers the values of a flag that may be given again. */
+export const collect = (value: string, all: readonly string[] | undefined): string[] => [...(all ?? []), value];
 
 /** Adds the flags of every command. */
 export function outputFlags(command: Command): Command {

@@ -17,6 +17,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       remove: async (names, flags) => (await import('./edit.ts')).removeCommand(names, flags),
       suggest: async (flags) => (await import('./suggest.ts')).suggestCommand(flags, interrupts.signal),
       search: async (words, flags) => (await import('./search.ts')).searchCommand(words, flags, interrupts.signal),
+      test: async (spec, flags) => (await import('./test.ts')).testCommand(spec, flags, interrupts.signal),
       info: async (spec, flags) => (await import('./info.ts')).infoCommand(spec, flags, interrupts.signal),
     });
   } catch (error) {

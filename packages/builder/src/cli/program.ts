@@ -2,10 +2,11 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../user-error.ts';
 import { type CatalogueCommands, defineCatalogue } from './define-catalogue.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
+import { defineTest, type TestCommands } from './define-test.ts';
 import { type BuildFlags, buildFlags, type ProjectFlags, projectFlags } from './flags.ts';
 
 /** What the commands do. Each resolves to its exit code. */
-export interface Commands extends ManifestCommands, CatalogueCommands {
+export interface Commands extends ManifestCommands, CatalogueCommands, TestCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
   readonly run: (flags: ProjectFlags, args: readonly string[]) => Promise<number>;
 }
@@ -47,5 +48,6 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
     .action((args: string[], flags: ProjectFlags) => finish(commands.run(flags, args)));
   defineManifest(program, commands, finish);
   defineCatalogue(program, commands, finish);
+  defineTest(program, commands, finish);
   return program;
 }
