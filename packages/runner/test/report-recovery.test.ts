@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { appendFile, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,35 @@ beforeEach(async () => {
   temp = await openTempFolder();
 });
 afterEach(() => temp[Symbol.asyncDispose]());
+
+function begun(steps: readonly { readonly index: number; readonly result?: string }[]): unknown {
+  return steps.map(({ index, result }) => [index, result]);
+}
+
+it('tells no state that would be unknown after the death of the runner', async () => {
+  await using opened = await openReport(temp.path);
+  const { reporter, channel, clock, folder } = opened;
+  const told: unknown[] = [];
+  const kept: unknown[] = [];
+  channel.fault = (call) => {
+    if (call.kind !== 'task') return undefined;
+    told.push(begun(call.state.steps));
+    // Written by the reporter; nothing else is in this folder.
+    const file = JSON.parse(readFileSync(join(folder, 'job.json'), 'utf8')) as JobFile;
+    kept.push(begun(file.steps));
+    return undefined;
+  };
+  for (let index = 0; index < 3; index += 1) {
+    reporter.report.step({ kind: 'started', index, stage: 'main', name: 'a step', atMs: clock.now() });
+    await clock.advance(2000);
+    const finished = { index, stage: 'main', name: 'a step', atMs: clock.now() } as const;
+    reporter.report.step({ kind: 'finished', ...finished, outcome: 'success', conclusion: 'success' });
+    await clock.advance(2000);
+  }
+  await clock.idle();
+  expect(told.length).toBeGreaterThan(5);
+  expect(kept).toEqual(told);
+});
 
 it('reports a job that ran when its runner died: the rows that are missing, why, and the states', async () => {
   const opened = await openReport(temp.path);

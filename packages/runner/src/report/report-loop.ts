@@ -31,6 +31,8 @@ export interface ReportLoopOptions {
   readonly sender: LogSender;
   readonly channel: Pick<ReportChannel, 'updateTask'>;
   readonly state: () => TaskState;
+  /** Resolves when the present state would survive the process: what an instance was told must not be taken back. */
+  readonly kept: () => Promise<void>;
   readonly settings: ReportSettings;
   readonly clock: ReportClock;
   readonly log: Logger;
@@ -149,8 +151,9 @@ export class ReportLoop {
   }
 
   async #check(signal: AbortSignal): Promise<void> {
-    const { channel, state, clock } = this.#options;
+    const { channel, state, kept, clock } = this.#options;
     const told = state();
+    await kept();
     const startedAtMs = clock.elapsed();
     const { result } = await channel.updateTask({ state: told, outputs: new Map() }, signal);
     this.#sentState = stateKey(told);

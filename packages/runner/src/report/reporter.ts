@@ -88,6 +88,7 @@ class RunningReport implements Reporter {
         // The server must not look for rows that it does not have yet.
         steps: this.#sections.states(this.#sender.ackedRows),
       }),
+      kept: () => this.#file.idle(),
       onEnded: (reason: EndedByServer) => this.#ended.abort(reason),
     });
     this.settled = this.#delivery.promise;
