@@ -15,6 +15,7 @@ export interface Running {
   readonly pid: number;
   /** What it printed so far. */
   readonly stdout: () => string;
+  readonly stderr: () => string;
   readonly finished: Promise<Finished>;
 }
 
@@ -36,7 +37,7 @@ export function startProgram(command: readonly [string, ...string[]], surroundin
     const [code, signal] = ended as [number | null, string | null];
     return { code, signal, stdout: out.text(), stderr: err.text() };
   });
-  return { pid: child.pid ?? 0, stdout: out.text, finished };
+  return { pid: child.pid ?? 0, stdout: out.text, stderr: err.text, finished };
 }
 
 /** Runs a program to its end. */
