@@ -27,7 +27,7 @@ export interface CreateRunnerFileFlags {
 export async function createRunnerFile(flags: CreateRunnerFileFlags, { io }: CommandContext): Promise<number> {
   const { config: path, secret, instance } = flags;
   const uuid = uuidOfSecret(secret);
-  const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd });
+  const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd, env: io.env });
   const address = readInstanceUrl(instance);
   const common = { address, codec: 'json', insecure: config.runner.insecure, env: io.env } as const;
   const timeoutMs = clientTimeoutMs(io.env);

@@ -5,6 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { readRunnerIdentity } from '../config/runner-identity.ts';
 import { LogMasks } from '../daemon/log-masks.ts';
+import { idleKeys } from '../daemon/idle-keys.ts';
 import { InstanceStates } from '../daemon/instance-states.ts';
 import { type Metrics, openMetrics } from '../daemon/metrics.ts';
 import { lockRunner, openRunner, type OpenedRunner } from '../daemon/open-runner.ts';
@@ -45,7 +46,10 @@ export async function openConnected(
   const { io, factories, dockerDriver } = context;
   const masks = new LogMasks();
   const read: ConnectedRunner['read'] = async () => {
-    const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd });
+    const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), {
+      cwd: io.cwd,
+      env: io.env,
+    });
     const found = await resolveConnections({ config, flags, env: io.env, cwd: io.cwd });
     for (const { token } of found.connections) masks.add(token);
     return { config, found };
@@ -53,6 +57,7 @@ export async function openConnected(
   const { config, found } = await read();
   let { level } = config.log;
   const log = openProcessLog({ stream: io.stderr, level: () => level, mask: (text) => masks.mask(text) });
+  for (const warning of idleKeys(config)) log.warn(warning);
   await using opened = new AsyncDisposableStack();
   const { stateDir, owner } = await identity(kind, found, context);
   if (kind === 'daemon') opened.use(await lockRunner(stateDir));

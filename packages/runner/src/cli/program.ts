@@ -103,6 +103,20 @@ function commands(): readonly (readonly [Command, Action])[] {
       async (_command, context) => (await import('./generate-config.ts')).generateConfig(context),
     ],
     [
+      new Command('config')
+        .summary('explain the configuration')
+        .description(
+          'check: shows which values count and where each comes from, or all that is wrong. schema: prints the JSON Schema of the file.',
+        )
+        .addArgument(new Argument('<what>', 'what to do').choices(['check', 'schema']))
+        .option('--json', 'print JSON'),
+      async (command, context) =>
+        (await import('./config.ts')).runConfig(
+          { ...command.optsWithGlobals(), what: command.args[0] === 'schema' ? 'schema' : 'check' },
+          context,
+        ),
+    ],
+    [
       new Command('list-backends')
         .summary('show the backends in this runner')
         .description('Shows which backends this runner was built with, and from which packages they come.')

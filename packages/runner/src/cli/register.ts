@@ -35,7 +35,7 @@ const defaultLabels = 'docker:docker://data.forgejo.org/oci/node:20-bullseye';
 /** `register`: makes a runner on an instance, and keeps its identity in a file. */
 export async function register(flags: RegisterFlags, { io }: CommandContext): Promise<number> {
   const { config: path } = flags;
-  const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd });
+  const config = await loadConfig(path === undefined ? undefined : resolve(io.cwd, path), { cwd: io.cwd, env: io.env });
   const file = resolve(io.cwd, config.runner.file);
   const answers = flags.interactive ? await ask(flags, file, config, io) : given(flags);
   if (answers === undefined) return exitCodes.failure;

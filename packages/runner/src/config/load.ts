@@ -9,15 +9,20 @@ import { type ConfigPath, nodeAt } from './config-place.ts';
 import { configProblems } from './config-problems.ts';
 import { readEnvFile } from './env-file.ts';
 import { readLabels } from './labels.ts';
+import { withOverrides } from './overrides.ts';
 import { plainValue } from './plain-value.ts';
 import type { RunnerConfig } from './runner-config.ts';
 import { configSchema, readWritten } from './schema.ts';
 import { usableConfig } from './usable-config.ts';
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** How a file is read. */
 export interface LoadOptions {
   /** Messages name files as seen from here. Default: by the paths that were given. */
   readonly cwd?: string;
+  /** Variables that win over the file; see `withOverrides`. Default: none. */
+  readonly env?: Environment;
   /**
    * Finds what else is wrong when the file is: it gets what could be read, with the defaults for the rest, so that one
    * error has all. Not called for a file in which nothing is wrong.
@@ -32,11 +37,11 @@ export interface LoadOptions {
  * file that cannot be read, `FRR103` for a malformed file of variables.
  */
 export async function loadConfig(path: string | undefined, options: LoadOptions = {}): Promise<RunnerConfig> {
-  if (path === undefined) return readConfig('', 'built-in defaults');
-  const shown = options.cwd === undefined ? path : shownPath(path, options.cwd);
-  let text: string;
+  const defaults = 'built-in defaults';
+  const shown = path === undefined ? defaults : options.cwd === undefined ? path : shownPath(path, options.cwd);
+  let text = '';
   try {
-    text = await readFile(path, 'utf8');
+    if (path !== undefined) text = await readFile(path, 'utf8');
   } catch (error) {
     const found = (error as NodeJS.ErrnoException).code;
     throw new UserError('FRR102', {
@@ -45,7 +50,7 @@ export async function loadConfig(path: string | undefined, options: LoadOptions 
       cause: error,
     });
   }
-  const { config, problems, code } = readPartly(text, shown);
+  const { config, problems, code } = readPartly(text, shown, options.env);
   if (code === undefined) return withEnvFile(config, options.cwd);
   const more = config === undefined ? [] : ((await options.lookFurther?.(config)) ?? []);
   throw wrong(code, [...problems, ...more]);
@@ -60,8 +65,8 @@ async function withEnvFile(config: RunnerConfig, cwd: string | undefined): Promi
 }
 
 /** Reads the text of a configuration file. @throws {UserError} as {@link loadConfig} does. */
-export function readConfig(text: string, file: string): RunnerConfig {
-  const { config, problems, code } = readPartly(text, file);
+export function readConfig(text: string, file: string, env?: Environment): RunnerConfig {
+  const { config, problems, code } = readPartly(text, file, env);
   if (code !== undefined) throw wrong(code, problems);
   return config;
 }
@@ -75,8 +80,9 @@ type PartlyRead =
       readonly code: 'FRR201' | 'FRR202';
     };
 
-function readPartly(text: string, file: string): PartlyRead {
-  const source = parse(text, file);
+function readPartly(text: string, file: string, env: Environment = {}): PartlyRead {
+  const source = withOverrides(parse(text, file), env);
+  const isEmpty = text === '' && source.kind === 'scalar';
   const plain = withoutNulls(plainValue(source, configSchema));
   const read = readWritten(plain);
   const { labels, problems: ofLabels } = allLabels(source);
@@ -85,7 +91,7 @@ function readPartly(text: string, file: string): PartlyRead {
     ...(read.issues === undefined ? [] : configProblems(read.issues, source, configSchema)),
   ];
   if (read.issues === undefined && problems.length === 0) {
-    const config = { ...read.config, ...(text === '' ? {} : { source }), labels };
+    const config = { ...read.config, ...(isEmpty ? {} : { source }), labels };
     return ofLabels.length === 0 ? { config, problems: [] } : { config, problems: ofLabels, code: 'FRR202' };
   }
   const usable = read.issues === undefined ? undefined : usableConfig(plain, read.issues);

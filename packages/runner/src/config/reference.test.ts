@@ -24,6 +24,11 @@ error with its line and column and, where one is near, the key that was probably
   that systemd gives a service.
 - The address of an instance may be a socket: \`unix:///run/forgejo.sock\`, or \`http+unix://%2Frun%2Fforgejo.sock/path\`.
 - Codeberg is asked every 30 seconds at most, whatever \`fetch_interval\` says.
+- A variable such as \`RUNNER__RUNNER__CAPACITY=2\` wins over the key that it names (\`RUNNER__\`, then the key with \`__\` between its
+  parts, in either case), for \`daemon\`, \`one-job\`, \`register\`, \`create-runner-file\` and \`config\`. Lists may have commas.
+- \`forgejo-runner config check\` shows which values count and where each comes from. \`config schema\` prints a JSON Schema for editors.
+- SIGHUP has a daemon read the file again: \`runner.labels\`, labels of connections, \`backend\`, \`plugins\`, \`runner.capacity\`,
+  \`runner.label_capacity\` and \`log.level\` count at once. It says which other keys changed and want a restart.
 - A relative path starts at the folder in which the runner was started.
 `;
 
