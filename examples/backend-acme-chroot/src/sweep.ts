@@ -18,8 +18,10 @@ export async function sweep(parent: string, request: SweepRequest): Promise<Swee
     const folder = join(parent, name);
     if (name.startsWith(unnamed + request.owner.boot.slice(0, 8))) continue;
     const owner = await readOwner(folder);
-    if (owner === undefined || owner.runner !== request.owner.runner) continue;
-    if (request.keep.includes(name) || (await mayLive(owner, request))) {
+    // The parent is this runner's own: one that was killed before it wrote the owner left a folder that only has a start.
+    const isBegun = owner === undefined && name.startsWith(unnamed) && request.otherBoots === 'remove';
+    if (!isBegun && owner?.runner !== request.owner.runner) continue;
+    if (request.keep.includes(name) || (owner !== undefined && (await mayLive(owner, request)))) {
       kept.push(name);
       continue;
     }

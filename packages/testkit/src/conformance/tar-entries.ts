@@ -62,6 +62,9 @@ function header(entry: TarEntry, name: string, size: number, type: string = entr
   bytes.write(type, 156, 'latin1');
   bytes.write((entry.link ?? '').slice(0, 99), 157, 'latin1');
   bytes.write('ustar\u000000', 257, 'latin1');
+  // As a device it is /dev/null, which only those may make whom the machine trusts.
+  octal(bytes, 329, 8, 1);
+  octal(bytes, 337, 8, 3);
   const sum = bytes.reduce((total, byte) => total + byte, 0);
   bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return bytes;
