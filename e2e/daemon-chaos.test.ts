@@ -1,28 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import {
-  checkReport,
-  type FakeForgejo,
-  type FakeJob,
-  startFakeForgejo,
-  type TaskResult,
-} from '@forgejo-runner/testkit';
+import { type FakeForgejo, startFakeForgejo } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
 import { buildRunner } from './built-runner.ts';
 import { between, type Calamity, failRequests, nextCalamity, type Random, seededRandom } from './chaos.ts';
 import { expectNothingLeft, openHome, type RunnerHome, type StartedRunner } from './daemon-runner.ts';
+import { judgeJob, type KnownJob } from './judge-job.ts';
 
 const isNightly = process.env['FORGEJO_RUNNER_NIGHTLY'] === '1';
-const rounds = isNightly ? 200 : 10;
+const rounds = isNightly ? 200 : 20;
 const seed = Number(process.env['FORGEJO_RUNNER_SEED'] ?? (isNightly ? Date.now() % 1_000_000 : 20));
 
-/** A job of which a test knows what must come of it. */
-interface PlannedJob {
-  readonly job: FakeJob;
-  readonly rows: readonly string[];
-  readonly result: TaskResult;
-}
-
-function addJob(forgejo: FakeForgejo, random: Random, name: string): PlannedJob {
+function addJob(forgejo: FakeForgejo, random: Random, name: string): KnownJob {
   const count = between(random, 1, 400);
   const isFailing = random() < 0.3;
   const job = forgejo.addJob(`
@@ -41,7 +29,7 @@ function addJob(forgejo: FakeForgejo, random: Random, name: string): PlannedJob 
         if: always()
   `);
   const lines = Array.from({ length: count }, (_, index) => `${name} line ${index + 1}`);
-  return { job, rows: [...lines, `${name} always`], result: isFailing ? 'failure' : 'success' };
+  return { job, rows: [...lines, `${name} always`], result: isFailing ? 'failure' : 'success', outputs: { name } };
 }
 
 /** What calamities happen to. */
@@ -93,29 +81,6 @@ async function killRunner(
   return { runner: home.start(), wasKilled: true };
 }
 
-const reason = '##[error]The runner was stopped while this job ran';
-
-/** What is wrong with a job that has ended. */
-function judge({ job, rows, result }: PlannedJob, wasKilled: boolean): readonly string[] {
-  const problems = [...checkReport(job, { rows: job.texts().includes(reason) ? ownRows(job) : rows })];
-  const ended = job.status();
-  if (!job.texts().includes(reason)) {
-    if (ended !== result) problems.push(`expected ${result}, found ${ended}`);
-    if (job.outputs()['name'] === undefined) problems.push('its output is missing');
-    return problems;
-  }
-  if (!wasKilled) problems.push('it says that its runner was stopped, which was not');
-  if (ended !== 'failure') problems.push(`its runner was killed, and it is ${ended}`);
-  const own = ownRows(job);
-  const gap = own.findIndex((text, index) => text !== rows[index]);
-  if (gap >= 0) problems.push(`row ${gap} is ${own[gap]} in place of ${rows[gap]}`);
-  return problems;
-}
-
-function ownRows(job: FakeJob): readonly string[] {
-  return job.texts().filter((text) => /^r\d+-\d+ /.test(text));
-}
-
 it(
   `ends every job rightly, with each row once, while server, network and runner fail ${rounds} times (seed ${seed})`,
   async () => {
@@ -137,7 +102,7 @@ it(
         await one.job.ended({ timeoutMs: 120_000 }).catch((error: unknown) => {
           throw new Error(`${story}\n${runner.output().slice(-3000)}`, { cause: error });
         });
-        expect({ story, problems: judge(one, after.wasKilled) }).toEqual({ story, problems: [] });
+        expect({ story, problems: judgeJob(one, after.wasKilled) }).toEqual({ story, problems: [] });
       }
     }
     // One more, so that a runner which was just started is up.

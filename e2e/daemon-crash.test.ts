@@ -1,7 +1,8 @@
-import { checkReport, eventually, type FakeJob, startFakeForgejo } from '@forgejo-runner/testkit';
+import { checkReport, eventually, type FakeJob, type Procedure, startFakeForgejo } from '@forgejo-runner/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type BuiltRunner, buildRunner } from './built-runner.ts';
 import { expectNothingLeft, openHome } from './daemon-runner.ts';
+import { judgeJob } from './judge-job.ts';
 
 const opened = new AsyncDisposableStack();
 let built: BuiltRunner;
@@ -91,5 +92,60 @@ it('reports rows that the instance did not take before the runner was killed', a
   expect(await job.ended()).toBe('failure');
   expect(counted(job)).toBe(3000);
   expect(checkReport(job)).toEqual([]);
+  await expectNothingLeft(home);
+});
+
+/** Requests in the life of a job, at each of which a runner may die before or after the server did what it was asked for. */
+const moments: readonly (readonly [Procedure, number])[] = [
+  ['Declare', 0],
+  ['FetchTask', 0],
+  ['UpdateLog', 0],
+  ['UpdateLog', 1],
+  ['UpdateTask', 0],
+  ['UpdateTask', 1],
+  ['UpdateTask', 2],
+  ['UpdateTask', 3],
+];
+
+it.each(moments.flatMap(([on, after]) => (['before', 'after'] as const).map((when) => [on, after, when] as const)))(
+  'loses nothing when the runner is killed at a request: %s number %i, %s the server did it',
+  async (on, after, when) => {
+    await using forgejo = await startFakeForgejo();
+    await using home = await openHome({ command: built.command, connections: { main: { forgejo } } });
+    const job = forgejo.addJob(`
+      runs-on: linux
+      outputs: { name: '\${{ steps.print.outputs.name }}' }
+      steps:
+        - { id: print, run: 'echo one; sleep 0.3; echo two; echo name=x >> "$GITHUB_OUTPUT"' }
+        - run: echo three; sleep 0.3
+    `);
+    forgejo.scenario.add({ on, after, fault: { kind: 'hang', when } });
+    const first = home.start();
+    await eventually(() => forgejo.record.all.some(({ fault }) => fault === 'hang'), { timeoutMs: 60_000 });
+    await first.kill();
+    const second = home.start();
+    await job.ended();
+    const rows = ['one', 'two', 'three'];
+    expect(judgeJob({ job, rows, result: 'success', outputs: { name: 'x' } }, true)).toEqual([]);
+    // Nothing of it is left to be reported, and the runner works.
+    expect(await forgejo.addJob('{ runs-on: linux, steps: [{ run: echo }] }').ended()).toBe('success');
+    await expectNothingLeft(home);
+    await second.kill();
+  },
+);
+
+it('reports the job of a runner for one job that was killed', async () => {
+  await using forgejo = await startFakeForgejo();
+  const ephemeral = { ephemeral: true };
+  await using home = await openHome({ command: built.command, connections: { main: { forgejo, runner: ephemeral } } });
+  const job = forgejo.addJob('{ runs-on: linux, steps: [{ run: echo one; sleep 600 }] }');
+  const first = home.start('one-job');
+  await eventually(() => job.texts().includes('one'), { timeoutMs: 60_000 });
+  await first.kill();
+  const { code } = await home.start('one-job').finished;
+  expect(job.status()).toBe('failure');
+  expect(judgeJob({ job, rows: ['one'], result: 'success' }, true)).toEqual([]);
+  // With the result the instance deleted the runner, which cannot take another job.
+  expect(code).toBe(1);
   await expectNothingLeft(home);
 });

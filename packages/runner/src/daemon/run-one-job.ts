@@ -8,6 +8,7 @@ import { pause } from '../poll/pause.ts';
 import type { TaskMessage } from '../task/task-message.ts';
 import { declareLabels } from './declare-labels.ts';
 import type { OpenedConnection, OpenedRunner } from './open-runner.ts';
+import { recoverJobs } from './recovery.ts';
 import { drainJobs } from './shutdown.ts';
 
 /** What one job is run with. */
@@ -15,7 +16,8 @@ export interface OneJobOptions {
   readonly config: RunnerConfig;
   readonly runner: OpenedRunner;
   readonly connection: OpenedConnection;
-  readonly io: Pick<Io, 'signal' | 'hurry'>;
+  readonly boot: string;
+  readonly io: Pick<Io, 'env' | 'signal' | 'hurry'>;
   readonly log: Logger;
   /** Wait until there is a job. */
   readonly wait: boolean;
@@ -23,14 +25,20 @@ export interface OneJobOptions {
   readonly handle?: string;
 }
 
+/** What an earlier start left must not keep a job waiting that is to be run now. */
+const recoveryTimeoutMs = 60_000;
+
 /**
- * Takes one job and runs it to its end; false where there is none.
+ * Reports what earlier starts left, then takes one job and runs it to its end; false where there is none.
  *
  * @throws {UserError} where the instance does not answer, unless we wait.
  */
 export async function runOneJob(options: OneJobOptions): Promise<boolean> {
   const { connection: opened, runner, io, log } = options;
   const { connection, resolved } = opened;
+  // First: with the result of a job that was killed, an instance deletes a runner for one job.
+  const soon = AbortSignal.any([io.signal, AbortSignal.timeout(recoveryTimeoutMs)]);
+  await recoverJobs({ ...options, connections: [opened] }, soon);
   const labels = [...runner.backends.current.labelsOf(connection.name).keys()];
   try {
     const retry = options.wait ? {} : { retry: { maxRetries: 1, initialDelayMs: 1, maxDelayMs: 1 } };
