@@ -18,7 +18,7 @@ const ofBackends = ['core', 'kit'];
 
 /** Rooms of the runner, lowest first: a room imports from rooms before it, and from its own row. */
 const rooms = [
-  ['user-error.ts', 'error-codes.ts', 'build-info.ts', 'runner-version.ts', 'io.ts', 'shown-path.ts'],
+  ['user-error.ts', 'error-codes.ts', 'build-info.ts', 'runner-version.ts', 'io.ts', 'shown-path.ts', 'trace.ts'],
   ['workflow', 'expressions'],
   ['log', 'report/job-report.ts'],
   ['task'],

@@ -80,6 +80,7 @@ export async function openConnected(
         instances.see(connection, asked);
       },
       onEnded: metrics.ended,
+      onOperation: metrics.operated,
     }),
   );
   const closing = opened.move();

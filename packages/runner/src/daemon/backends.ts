@@ -17,6 +17,7 @@ import { type Problem, UserError } from '../user-error.ts';
 import { backendFailure, type BackendPlan, planBackends, validateSection } from './backend-plan.ts';
 import { labelFailure } from './label-failure.ts';
 import { idleLegacyKeys } from './legacy-keys.ts';
+import { type BackendOperation, observedBackend } from './observed-backend.ts';
 
 /** What backends are opened with. */
 export interface OpenBackendsOptions {
@@ -29,6 +30,7 @@ export interface OpenBackendsOptions {
   readonly stateDir: string;
   readonly log: Logger;
   readonly addMask: (secret: string) => void;
+  readonly onOperation?: (operation: BackendOperation) => void;
 }
 
 /** A label, who makes its environments, and what that one said about it. */
@@ -111,7 +113,7 @@ class Opening {
       const input = { config: section.value, owner, stateDir, apiVersion, addMask };
       const creating = factory.create(input, ctx);
       const backend = await orLater(creating, ctx.signal, (late) => closeBackend(late, log));
-      this.#backends.set(plan.id, named(backend, plan.id));
+      this.#backends.set(plan.id, observedBackend(backend, plan.id, this.#options.onOperation));
     } catch (error) {
       this.#fail(backendFailure(plan, error), error);
     }
@@ -182,28 +184,6 @@ async function orLater<T>(coming: Promise<T>, signal: AbortSignal, close?: (late
     signal.removeEventListener('abort', onAbort);
     if (isLate) void coming.then(close, () => {});
   }
-}
-
-/** Several backends of one factory go by the names that the configuration gave them. */
-function named(backend: Backend, id: string): Backend {
-  if (backend.id === id) return backend;
-  return {
-    id,
-    resolveLabel: (label, ctx) => backend.resolveLabel(label, ctx),
-    createEnvironment: (request, ctx) => backend.createEnvironment(request, ctx),
-    sweep: (request, ctx) => backend.sweep(request, ctx),
-    health: (ctx) => backend.health(ctx),
-    ...optionalMethods(backend),
-    [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
-  };
-}
-
-function optionalMethods(backend: Backend): Pick<Backend, 'dockerEndpoints' | 'recover'> {
-  const { dockerEndpoints, recover } = backend;
-  return {
-    ...(dockerEndpoints === undefined ? {} : { dockerEndpoints: (ctx) => dockerEndpoints.call(backend, ctx) }),
-    ...(recover === undefined ? {} : { recover: (request, ctx) => recover.call(backend, request, ctx) }),
-  };
 }
 
 async function closeBackend(backend: Backend, log: Logger): Promise<void> {

@@ -19,6 +19,12 @@ Beside these there are the usual numbers of a process, \`process_…\` and \`nod
 \`/healthz\` answers 200 as long as the process can answer. \`/readyz\` answers 200 while every instance answered when it was asked
 last and the runner is not about to stop, else 503. Neither wants a token. \`/\` is a page that shows jobs now with their logs,
 backends, instances and recent jobs; \`/status.json\` is the same for programs.
+
+## Traces
+
+Jobs, steps and calls of backends are spans of OpenTelemetry: \`job\`, \`step\`, \`exec\`, \`backend.createEnvironment\` and the like. They go
+where the provider sends them that you register, for instance with \`NODE_OPTIONS=--import=./tracing.mjs\`; without one, nothing is
+recorded. Names and texts in them are masked.
 `;
 
 it('are documented', async () => {
@@ -29,6 +35,8 @@ it('are documented', async () => {
     forgejo_runner_job_duration_seconds: '`backend`',
     forgejo_runner_job_setup_seconds: '`backend`',
     forgejo_runner_api_request_seconds: '`connection`, `method`',
+    forgejo_runner_backend_operation_seconds: '`backend`, `operation`',
+    forgejo_runner_backend_errors_total: '`backend`, `operation`, `code`',
     forgejo_runner_api_errors_total: '`connection`, `method`, `code`',
   };
   const rows = own.map(

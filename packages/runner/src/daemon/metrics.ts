@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AskedQuestion } from '../forgejo/instance-client.ts';
+import type { BackendOperation } from './observed-backend.ts';
 import type { EndedJob, RunningJob } from './running-jobs.ts';
 
 /** What is counted while a runner runs. */
@@ -7,6 +8,7 @@ export interface Metrics {
   readonly registry: Registry;
   readonly asked: (connection: string, asked: AskedQuestion) => void;
   readonly ended: (job: EndedJob) => void;
+  readonly operated: (operation: BackendOperation) => void;
   /** Has the numbers of this moment come from here. */
   readonly watch: (now: WatchedRunner) => void;
 }
@@ -66,6 +68,19 @@ export function openMetrics(): Metrics {
     help: 'Questions to instances that failed, by connection, procedure and code of the error',
     labelNames: ['connection', 'method', 'code'],
   });
+  const operations = new Histogram({
+    ...common,
+    name: `${prefix}backend_operation_seconds`,
+    help: 'Time that calls of backends take, by backend and method',
+    labelNames: ['backend', 'operation'],
+    buckets: shortSeconds,
+  });
+  const failures = new Counter({
+    ...common,
+    name: `${prefix}backend_errors_total`,
+    help: 'Calls of backends that failed, by backend, method and code of the error',
+    labelNames: ['backend', 'operation', 'code'],
+  });
   gauge('jobs_running', 'Jobs that run, or whose result is on its way', () => watched.jobs().length);
   gauge('capacity', 'Jobs that may run at the same time', () => watched.capacity());
   gauge('spool_rows', 'Rows that instances do not have yet', () =>
@@ -100,6 +115,10 @@ export function openMetrics(): Metrics {
       if (job.setupMs !== undefined) waits.observe({ backend }, job.setupMs / 1000);
       rows.inc(job.rows);
       bytes.inc(job.bytes);
+    },
+    operated: ({ backend, operation, durationMs, failure }) => {
+      operations.observe({ backend, operation }, durationMs / 1000);
+      if (failure !== undefined) failures.inc({ backend, operation, code: failure });
     },
     watch: (now) => {
       watched = now;

@@ -15,6 +15,7 @@ import { quoted, UserError } from '../user-error.ts';
 import { type OpenedBackends, openBackends } from './backends.ts';
 import { BackendsInUse } from './backends-in-use.ts';
 import { readContainerPolicy } from './container-policy.ts';
+import type { BackendOperation } from './observed-backend.ts';
 import type { LogMasks } from './log-masks.ts';
 import type { ResolvedConnection } from './resolve-connections.ts';
 import { type EndedJob, defaultActionsUrl, RunningJobs } from './running-jobs.ts';
@@ -38,6 +39,7 @@ export interface RunnerOptions {
   readonly isShared: boolean;
   readonly onAsked?: (connection: string, asked: AskedQuestion) => void;
   readonly onEnded?: (job: EndedJob) => void;
+  readonly onOperation?: (operation: BackendOperation) => void;
 }
 
 /** A runner that can take jobs. Disposing closes everything in reverse order. */
@@ -77,7 +79,16 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
   opened.use(await giveLifeSign(aliveFolder(io.env), owner.boot));
   const open = (next: RunnerConfig, labels: readonly LabelConfiguration[]): Promise<OpenedBackends> =>
     openBackends(
-      { labels, config: next, factories: options.factories, owner, stateDir, log, addMask: (one) => masks.add(one) },
+      {
+        labels,
+        config: next,
+        factories: options.factories,
+        owner,
+        stateDir,
+        log,
+        addMask: (one) => masks.add(one),
+        ...(options.onOperation === undefined ? {} : { onOperation: options.onOperation }),
+      },
       io.signal,
     );
   const backends = opened.use(new BackendsInUse(await open(config, options.labels)));

@@ -20,6 +20,7 @@ import { outcomeOfError } from '../steps/step-result.ts';
 import type { DecodedTask } from '../task/decode-task.ts';
 import type { TaskMessage } from '../task/task-message.ts';
 import { runnerVersion } from '../runner-version.ts';
+import { traced } from '../trace.ts';
 import type { LogMasks } from './log-masks.ts';
 import { factsOfTask, readTaskJob, type TaskJob } from './task-job.ts';
 
@@ -126,7 +127,13 @@ export class RunningJobs implements AsyncDisposable {
       });
       const { repository, workflow, job } = task;
       this.#jobs.set(id, { id, connection: connection.name, repository, workflow, job, reporter });
-      const ended = this.#run({ task, masker, reporter, source, place, id, labels, used: used.move() });
+      const moved = used.move();
+      const attributes = { repository, workflow, job, connection: connection.name, task: task.taskId };
+      const ended = traced('job', attributes, async (span) => {
+        const result = await this.#run({ task, masker, reporter, source, place, id, labels, used: moved });
+        span.setAttribute('result', result);
+        return result;
+      });
       track(this.#running, ended);
       return { ended };
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { ExecResult, OutputSink } from '@forgejo-runner/core';
 import { baseVariables, replaceableVariables } from '../environment/base-variables.ts';
+import { traced } from '../trace.ts';
 import { openStepCall, type StepRun } from './step-run.ts';
 import { githubContext, stepScope } from './step-scope.ts';
 import { stepVariables, type VariableSources } from './step-variables.ts';
@@ -17,6 +18,10 @@ export interface StepProcess {
 
 /** Runs a process of a step to its end; its output goes to the log of the step. */
 export async function runProcess(run: StepRun, process: StepProcess): Promise<ExecResult> {
+  return traced('exec', { program: run.job.masker.mask(process.argv[0]) }, () => runToEnd(run, process));
+}
+
+async function runToEnd(run: StepRun, process: StepProcess): Promise<ExecResult> {
   using ctx = openStepCall(run);
   const handle = run.job.place.target.exec(
     {
@@ -28,7 +33,7 @@ export async function runProcess(run: StepRun, process: StepProcess): Promise<Ex
     },
     ctx,
   );
-  return handle.result;
+  return await handle.result;
 }
 
 /** Runs a process whose output is not for the log, to find something out about the environment. */

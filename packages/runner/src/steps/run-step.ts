@@ -4,6 +4,7 @@ import type { Scope } from '../expressions/scope.ts';
 import type { JobRun } from '../job/job-run.ts';
 import { isTrue, minutes } from '../plan/plan-job.ts';
 import type { StepResult } from '../report/job-report.ts';
+import { traced } from '../trace.ts';
 import type { Step } from '../workflow/model.ts';
 import type { Frame } from './frame.ts';
 import { openLogOfStep } from './log-of-step.ts';
@@ -36,7 +37,11 @@ export async function runStep(step: Step, frame: Frame, job: JobRun): Promise<vo
   const started = { step, frame, job, stage: 'main', signal, outputs, env, state: job.actions.of(key).state } as const;
   const run: StepRun = { ...started, key, log: openLogOfStep(started) };
   await announce(run, name);
-  const ended = await carryOut(run, timeout, ready);
+  const ended = await traced('step', { name, index: step.index }, async (span) => {
+    const done = await carryOut(run, timeout, ready);
+    span.setAttribute('outcome', done.outcome);
+    return done;
+  });
   // The end of a process that was told to stop may look like a failure of its own.
   const isCancelled = limit.aborted && !timeout.signal.aborted;
   const outcome = ended.outcome === 'failure' && isCancelled ? 'cancelled' : ended.outcome;
