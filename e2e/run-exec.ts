@@ -1,59 +1,8 @@
-import { chmod, readdir, stat, symlink } from 'node:fs/promises';
+import { readdir, stat, symlink } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { openTempFolder, type ObservedRun, type TempFolder, type WorkflowCase } from '@forgejo-runner/testkit';
-import { observeJson } from './observe-json.ts';
-import { runProgram } from './run-program.ts';
+import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 
-/** Where and with what cases are run. */
-export interface CaseRunner {
-  /** Command line of a built runner. */
-  readonly runner: readonly [string, ...string[]];
-  /** Backend and argument for the label `test`, such as `host`. */
-  readonly backend: string;
-  readonly path: string;
-}
-
-/** Runs a workflow case by `exec` in a repository of its own. */
-export async function runCase(one: WorkflowCase, { runner, backend, path }: CaseRunner): Promise<ObservedRun> {
-  await using folder = await openTempFolder('forgejo-runner-case-');
-  // A backend may run jobs as another user, who needs a way to the temporary folder.
-  await chmod(folder.path, 0o711);
-  const repository = folder.join('repository');
-  await folder.write(prefixed('repository', one.files));
-  await folder.write({ 'home/.keep': '' });
-  const env = { PATH: path, HOME: folder.join('home'), TMPDIR: folder.path, LANG: 'C.UTF-8', NO_COLOR: '1' };
-  await commitAll(repository, env);
-  const options = ['--json', '-W', one.workflow, '-E', one.event, '-P', `test=${backend}`];
-  for (const [name, value] of Object.entries(one.secrets)) options.push('--secret', `${name}=${value}`);
-  for (const [name, value] of Object.entries(one.vars)) options.push('--var', `${name}=${value}`);
-  const payload = eventPayload(one);
-  if (payload !== undefined) {
-    await folder.write({ 'event.json': JSON.stringify(payload) });
-    options.push('--eventpath', folder.join('event.json'));
-  }
-  return observeJson(await runProgram([...runner, 'exec', ...options], { cwd: repository, env }));
-}
-
-function prefixed(folder: string, files: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]));
-}
-
-function eventPayload({ payload, inputs }: WorkflowCase): unknown {
-  if (Object.keys(inputs).length === 0) return payload;
-  return { ...(typeof payload === 'object' ? payload : {}), inputs };
-}
-
-async function commitAll(cwd: string, env: Readonly<Record<string, string>>): Promise<void> {
-  const who = ['-c', 'user.name=Case', '-c', 'user.email=case@localhost'];
-  for (const args of [
-    ['init', '-q', '-b', 'main'],
-    ['add', '-A'],
-    [...who, 'commit', '-q', '-m', 'case'],
-  ]) {
-    const { code, stderr } = await runProgram(['git', ...args], { cwd, env });
-    if (code !== 0) throw new Error(`git ${args.join(' ')}: ${stderr}`);
-  }
-}
+export { runWorkflowCase as runCase } from '@forgejo-runner/testkit';
 
 /** Is there a program of this name on a search path? */
 export async function isOnPath(name: string, path: string): Promise<boolean> {

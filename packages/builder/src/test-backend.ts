@@ -25,6 +25,8 @@ export interface TestOptions {
   /** A module that exports `conformance`, or a JSON file with options of the suite. */
   readonly config?: string;
   readonly lane: 'quick' | 'full' | 'nightly';
+  /** A runner that has the backend built in: the suite runs workflows on it as well. */
+  readonly runner?: string;
   readonly allowUntyped?: readonly string[];
   readonly cacheDir?: string;
   readonly onEvent: EventSink;
@@ -113,8 +115,10 @@ async function checkedBackend(cacheDir: string, options: TestOptions): Promise<R
 async function runSuite(backend: ResolvedBackend, options: TestOptions): Promise<TestVerdict> {
   const program = findSuite(backend);
   const { dir, name, field } = backend;
-  const config = options.config === undefined ? {} : { config: path.resolve(options.cwd, options.config) };
-  const request = JSON.stringify({ dir, name, export: field.export, lane: options.lane, ...config });
+  const { cwd, lane } = options;
+  const config = options.config === undefined ? {} : { config: path.resolve(cwd, options.config) };
+  const runner = options.runner === undefined ? {} : { runner: path.resolve(cwd, options.runner) };
+  const request = JSON.stringify({ dir, name, export: field.export, lane, ...config, ...runner });
   // Node takes no TypeScript below node_modules: sources are for checkouts.
   const flags = program.endsWith('.ts') ? ['--conditions=@forgejo-runner/source'] : [];
   const child = spawn(process.execPath, [...flags, program, request], {

@@ -3,6 +3,7 @@ export {
   type ConformanceEndpoint,
   type ConformanceImages,
   type ConformanceOptions,
+  type ConformanceRunner,
   defineConformance,
   type Lane,
 } from './conformance/options.ts';
@@ -30,6 +31,8 @@ export {
   type WorkflowExpectation,
 } from './workflow-expectation.ts';
 export { checkWorkflowRun, type ObservedJob, type ObservedRun, type ObservedStep } from './check-workflow-run.ts';
+export { type CaseRunner, runWorkflowCase } from './run-workflow-case.ts';
+export { type Finished, type Running, runProgram, startProgram, type Surroundings } from './run-program.ts';
 export { type LocalRegistry, type LocalRegistryOptions, startLocalRegistry } from './local-registry.ts';
 export {
   type RecordedCall,

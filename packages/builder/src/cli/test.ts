@@ -43,6 +43,7 @@ async function runTest(
       const line = isJson ? JSON.stringify({ event: 'check', ...result }) : checkLine(result);
       process.stdout.write(`${line}\n`);
     },
+    ...(flags.runner === undefined ? {} : { runner: flags.runner }),
     ...(flags.config === undefined ? {} : { config: flags.config }),
     ...(flags.allowUntyped === undefined ? {} : { allowUntyped: flags.allowUntyped }),
     ...(flags.cacheDir === undefined ? {} : { cacheDir: path.resolve(cwd, flags.cacheDir) }),

@@ -11,6 +11,7 @@ import { registration } from './registration.ts';
 import { stop } from './stop.ts';
 import { streams } from './streams.ts';
 import { sweep } from './sweep.ts';
+import { workflows } from './workflows.ts';
 
 /** All checks by their numbers. */
 export const checks: readonly Check[] = [
@@ -26,4 +27,5 @@ export const checks: readonly Check[] = [
   ...isolation,
   ...sweep,
   ...hostile,
+  ...workflows,
 ].toSorted((a, b) => a.id.localeCompare(b.id));

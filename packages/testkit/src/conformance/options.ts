@@ -30,6 +30,18 @@ export interface ConformanceEndpoint {
   readonly configFor: (socket: string) => unknown;
 }
 
+/** A runner with the backend built in, for the workflows of the testkit. */
+export interface ConformanceRunner {
+  /** Command line that starts it. */
+  readonly command: readonly [string, ...string[]];
+  /** Variables of its environment beside the usual, such as DOCKER_HOST. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Only workflows of these topics, such as `env/`. Default: all. */
+  readonly topics?: readonly string[];
+  /** The engine has the images that the cases of containers name. Default: no. */
+  readonly hasTestImages?: boolean;
+}
+
 /**
  * What is to be checked, and what the checks may use. Only the first two fields are always needed; the others open
  * more checks.
@@ -59,6 +71,7 @@ export interface ConformanceOptions {
   /** The configuration with its state below a folder whose name has spaces and letters beyond ASCII. */
   readonly configBelow?: (folder: string) => unknown;
   readonly images?: ConformanceImages;
+  readonly runner?: ConformanceRunner;
   /** A user of the target beside root, for `exec.user`. */
   readonly user?: { readonly name: string; readonly uid: number };
   /** Where the shell of the target lies. Default: `/bin/sh`. */

@@ -17,13 +17,23 @@ interface SuiteRequest {
   /** A module that exports `conformance`, or a JSON file with those options that are data. */
   readonly config?: string;
   readonly lane: Lane;
+  /** File of a runner that has the backend built in. */
+  readonly runner?: string;
 }
 
 // Whoever starts this module wrote the request.
 const request = JSON.parse(process.argv[2] ?? '') as SuiteRequest;
-print({ event: 'verdict', verdict: await runConformance(await optionsOf(request), { lane: request.lane, onResult }) });
+const options = withRunner(await optionsOf(request), request.runner);
+print({ event: 'verdict', verdict: await runConformance(options, { lane: request.lane, onResult }) });
 // A backend that leaves a handle open has been told so by a check.
 process.exit(0);
+
+/** A JavaScript file is for Node, everything else starts itself. */
+function withRunner(given: ConformanceOptions, file: string | undefined): ConformanceOptions {
+  if (file === undefined) return given;
+  const isScript = /\.[cm]?js$/.test(file);
+  return { ...given, runner: { ...given.runner, command: isScript ? [process.execPath, file] : [file] } };
+}
 
 function onResult(result: object): void {
   print({ event: 'check', result });

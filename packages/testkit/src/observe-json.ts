@@ -1,5 +1,6 @@
-import type { ExpectedResult, ObservedRun } from '@forgejo-runner/testkit';
+import type { ObservedRun } from './check-workflow-run.ts';
 import type { Finished } from './run-program.ts';
+import type { ExpectedResult } from './workflow-expectation.ts';
 
 interface Event {
   readonly type: string;
