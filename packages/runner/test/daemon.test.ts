@@ -126,3 +126,20 @@ it('waits for the job of a handle on a runner for one job', async () => {
   expect(await job.ended()).toBe('success');
   expect(other.taskId()).toBeUndefined();
 });
+
+it('runs no more jobs of a label than it has places, and others meanwhile', async () => {
+  const { forgejo, folder } = daemon;
+  await daemon.configure('', '  capacity: 3\n  label_capacity: { here: 1 }', 'here:reference", "there');
+  const waits = `until [ -e ${folder.join('go')} ]; do sleep 0.01; done`;
+  const first = forgejo.addJob(jobHere(waits));
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await eventually(() => first.steps().length);
+  const second = forgejo.addJob(jobHere('echo second'));
+  const other = forgejo.addJob(jobHere('echo other').replace('here', 'there'));
+  expect(await other.ended()).toBe('success');
+  expect(second.taskId()).toBeUndefined();
+  await folder.write({ go: '' });
+  expect(await first.ended()).toBe('success');
+  expect(await second.ended()).toBe('success');
+  await started.stop();
+});
