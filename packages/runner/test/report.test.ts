@@ -323,3 +323,15 @@ function ranges(calls: readonly ChannelCall[]): readonly (readonly [number, numb
   const last = calls.findLast(({ kind }) => kind === 'task');
   return last?.kind === 'task' ? last.state.steps.map(({ logIndex, logLength }) => [logIndex, logLength]) : [];
 }
+
+it('takes a task that came again after a start died before it could note it', async () => {
+  // As a process leaves it that is killed right after it made the folder.
+  await temp.write({ 'jobs/7/log': 'half of a' });
+  await using opened = await openReport(temp.path);
+  const { reporter, channel, clock } = opened;
+  await reporter.report.rows(setUp, rowsOf('a'));
+  const finished = reporter.finish('success', new Map());
+  await clock.advance(1000);
+  expect(await finished).toBe('delivered');
+  expect(channel.texts()).toEqual(['a', 'Job succeeded']);
+});

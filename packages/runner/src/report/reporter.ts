@@ -1,10 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LogSpool } from '../log/log-spool.ts';
 import type { SpooledRow } from '../log/log-spool-blocks.ts';
 import { closingRows } from './closing-rows.ts';
 import { type Delivery, sendFinalReport } from './final-report.ts';
-import { type JobFile, JobFileWriter, jobLogName } from './job-file.ts';
+import { type JobFile, JobFileWriter, jobLogName, readJobFile } from './job-file.ts';
 import type { JobReport, JobResult, LogRow, LogSection, StepChange } from './job-report.ts';
 import { KeptSummaries } from './kept-summaries.ts';
 import { LogSender } from './log-sender.ts';
@@ -21,8 +21,7 @@ import { StepSections } from './step-sections.ts';
  */
 export async function openReporter(options: ReporterOptions): Promise<Reporter> {
   const { folder, settings, log, job } = options;
-  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
-  await mkdir(folder, { mode: 0o700 });
+  await makeFolder(folder);
   let running: RunningReport | undefined;
   const spool = await LogSpool.create(join(folder, jobLogName), {
     limitBytes: settings.spoolLimitBytes,
@@ -38,6 +37,18 @@ export async function openReporter(options: ReporterOptions): Promise<Reporter> 
   } catch (error) {
     await running[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || (await readJobFile(folder)) !== undefined) throw error;
+    // Its process died before the folder said what it is for: nobody can report that job, and the instance gave it again.
+    await rm(folder, { recursive: true });
+    await mkdir(folder, { mode: 0o700 });
   }
 }
 
