@@ -70,6 +70,22 @@ it('cancels running jobs at once without shutdown_timeout', async () => {
   await job.taken();
   expect(await started.stop()).toBe(0);
   expect(await job.ended()).toBe('cancelled');
+  expect(job.texts()).toContainEqual(expect.stringContaining('because the runner stops'));
+});
+
+it('waits for no instance at the second signal, and reports at the next start', async () => {
+  const { forgejo } = daemon;
+  const job = forgejo.addJob(jobHere('sleep 1000'));
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await eventually(() => job.steps().length);
+  await forgejo.stop();
+  started.interrupt.abort(new Error('stop'));
+  started.hurry.abort(new Error('now'));
+  expect(await started.code).toBe(0);
+  await forgejo.start();
+  const next = daemon.start('daemon', '-c', 'config.yml');
+  expect(await job.ended()).toBe('cancelled');
+  await next.stop();
 });
 
 it('reports a task that it cannot read as failed, with the reason', async () => {

@@ -8,6 +8,7 @@ import { Masker } from '../log/masker.ts';
 import type { ContainerPolicy } from '../plan/admin-policy.ts';
 import { planJob } from '../plan/plan-job.ts';
 import type { LabelLookup } from '../plan/planned-job.ts';
+import type { Delivery } from '../report/final-report.ts';
 import { jobId } from '../report/job-folders.ts';
 import type { JobResult } from '../report/job-report.ts';
 import { systemClock } from '../report/report-clock.ts';
@@ -167,7 +168,8 @@ export class RunningJobs implements AsyncDisposable {
     log.info('job started', { ...where, connection: started.source.connection.name });
     const { result, outputs } = await this.#execute(started);
     const texts = new Map([...outputs].map(([name, value]) => [name, toText(value)]));
-    const delivery = await reporter.finish(result, texts);
+    // The result is on the disk when nobody waits any more: the next start sends it.
+    const delivery = await orPending(reporter.finish(result, texts), this.#options.hurry);
     const { rows, bytes, backend, steps, startedAtMs } = reporter.progress();
     const firstStepAtMs = steps.find((step) => step.startedAtMs !== undefined)?.startedAtMs;
     const setup = firstStepAtMs === undefined ? {} : { setupMs: Math.max(0, firstStepAtMs - startedAtMs) };
@@ -258,6 +260,18 @@ interface StartedJob {
   readonly labels: LabelLookup;
   /** What keeps the backends of the labels open. */
   readonly used: AsyncDisposable;
+}
+
+async function orPending(finishing: Promise<Delivery>, hurry: AbortSignal): Promise<Delivery> {
+  const { promise, resolve } = Promise.withResolvers<Delivery>();
+  const onHurry = (): void => resolve('pending');
+  if (hurry.aborted) onHurry();
+  hurry.addEventListener('abort', onHurry, { once: true });
+  try {
+    return await Promise.race([finishing, promise]);
+  } finally {
+    hurry.removeEventListener('abort', onHurry);
+  }
 }
 
 function track<T>(set: Set<Promise<T>>, work: Promise<T>): void {

@@ -1,6 +1,7 @@
 import type { Logger } from '@forgejo-runner/core';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import type { Io } from '../io.ts';
+import { RunnerStops } from '../job/job-limits.ts';
 import { pause } from '../poll/pause.ts';
 import type { RunningJobs } from './running-jobs.ts';
 
@@ -24,7 +25,7 @@ export async function drainJobs({ config, runner, io, log }: DrainOptions): Prom
   if (!idle.signal.aborted) {
     const running = jobs.list().map(({ id }) => id);
     if (running.length > 0) log.warn('jobs are cancelled, because the runner stops', { jobs: running });
-    jobs.cancel(new Error('the runner stops'));
+    jobs.cancel(new RunnerStops());
   }
   await ending;
 }

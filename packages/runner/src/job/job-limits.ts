@@ -7,6 +7,15 @@ export interface CancelReason {
   readonly text: string;
 }
 
+/** Reason of a signal that cancels a job because its runner stops: the reader of the log did not wish it. */
+export class RunnerStops extends Error {
+  override readonly name: string = 'RunnerStops';
+
+  constructor() {
+    super('the runner stops');
+  }
+}
+
 /** The signals along which a job ends early. */
 export interface JobSignals extends Disposable {
   /** Aborts when the job is cancelled or its time is over: the running step stops, and only such steps run that want to. */
@@ -39,7 +48,10 @@ export function openJobSignals(limits: {
     graceLimit = startTimeLimit(limits.graceMs, () => grace.abort());
     cancel.abort(why);
   };
-  const onCancel = (): void => end({ kind: 'cancelled', text: 'The job was cancelled' });
+  const onCancel = (): void => {
+    const why = limits.signal.reason instanceof RunnerStops ? ', because the runner stops' : '';
+    end({ kind: 'cancelled', text: `The job was cancelled${why}` });
+  };
   const limit = startTimeLimit(limits.timeoutMs, () =>
     end({
       kind: 'timeout',
