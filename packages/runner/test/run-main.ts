@@ -43,7 +43,12 @@ export function execInFolder(): ExecFolder {
   });
   const start: ExecFolder['start'] = (args = []) => {
     const backend = referenceBackend();
-    const env = { HOME: temp.path, XDG_STATE_HOME: temp.join('state'), NO_COLOR: '1' };
+    const env = {
+      HOME: temp.path,
+      XDG_STATE_HOME: temp.join('state'),
+      XDG_CACHE_HOME: temp.join('state', 'cache'),
+      NO_COLOR: '1',
+    };
     const fake = fakeIo({ cwd: repository.path, env });
     const code = main(['exec', '-P', 'here=reference', ...args], fake.io, { factories: registryOf(backend) });
     return { ...fake, code, backend };

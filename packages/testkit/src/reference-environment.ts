@@ -103,5 +103,6 @@ function infoOf(folder: TempFolder): EnvironmentInfo {
       defaultPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     },
     pathStyle: isWindows ? 'win32' : 'posix',
+    runnerAddress: '127.0.0.1',
   };
 }

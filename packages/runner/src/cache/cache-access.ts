@@ -7,6 +7,8 @@ export interface CacheAccess extends CacheScope {
   readonly job: string;
   /** With its instance before it: two instances may have a repository of the same name. */
   readonly repository: string;
+  /** When the job was let in, in seconds since the epoch. */
+  readonly sinceS?: number;
 }
 
 /** A job that may ask, and what it may reach. */
@@ -17,7 +19,16 @@ export interface KnownJob {
 }
 
 /** Answers calls of the twirp service of artifacts for one job. */
-export type ArtifactService = (method: string, body: Uint8Array, signal: AbortSignal) => Promise<ArtifactAnswer>;
+export type ArtifactService = (call: ArtifactCall, signal: AbortSignal) => Promise<ArtifactAnswer>;
+
+export interface ArtifactCall {
+  readonly method: string;
+  readonly body: Uint8Array;
+  /** What the client reached us at. */
+  readonly base: string;
+  /** Id of the job that calls. */
+  readonly job: string;
+}
 
 export interface ArtifactAnswer {
   readonly status: number;
@@ -35,6 +46,7 @@ export interface JobKey extends Disposable {
 export class JobKeys {
   readonly #jobs = new Map<string, KnownJob>();
   readonly #byId = new Map<string, KnownJob>();
+  readonly #tokens = new Map<KnownJob, string>();
 
   /** Lets a job in. `bearer` is its other token, that clients send in a header. */
   add(job: KnownJob, bearer?: string): JobKey {
@@ -42,11 +54,13 @@ export class JobKeys {
     const digests = [token, ...(bearer === undefined || bearer === '' ? [] : [bearer])].map(digest);
     for (const one of digests) this.#jobs.set(one, job);
     this.#byId.set(job.access.job, job);
+    this.#tokens.set(job, token);
     return {
       token,
       [Symbol.dispose]: () => {
         for (const one of digests) this.#jobs.delete(one);
         this.#byId.delete(job.access.job);
+        this.#tokens.delete(job);
       },
     };
   }
@@ -54,6 +68,11 @@ export class JobKeys {
   /** By a token. Digests are compared, so that the time of an answer tells nothing about tokens. */
   find(token: string): KnownJob | undefined {
     return this.#jobs.get(digest(token));
+  }
+
+  /** The token of a job that was let in. */
+  tokenOf(job: KnownJob): string {
+    return this.#tokens.get(job) ?? '';
   }
 
   /** By its id, which is no secret: for addresses that are signed. */

@@ -94,12 +94,13 @@ export class CacheIndex {
   expired({ maxAgeMs, maxUnusedMs }: CacheLimits, nowMs: number, count: number): readonly IndexedEntry[] {
     return this.#database
       .prepare('SELECT * FROM entries WHERE created_ms < ? OR used_ms < ? LIMIT ?')
-      .all(nowMs - maxAgeMs, nowMs - maxUnusedMs, count)
+      .all(before(nowMs, maxAgeMs), before(nowMs, maxUnusedMs), count)
       .map(readEntry);
   }
 
   /** Repositories that have more than they may, and by how many bytes. */
   overfull(maxRepositoryBytes: number): readonly { readonly repository: string; readonly excess: number }[] {
+    if (!Number.isFinite(maxRepositoryBytes)) return [];
     return this.#database
       .prepare('SELECT repository, sum(bytes) AS bytes FROM entries GROUP BY repository HAVING sum(bytes) > ?')
       .all(maxRepositoryBytes)
@@ -121,6 +122,11 @@ export class CacheIndex {
             .all(repository, count);
     return rows.map(readEntry);
   }
+}
+
+/** A limit of `Infinity` is none. */
+function before(nowMs: number, limitMs: number): number {
+  return Number.isFinite(limitMs) ? nowMs - limitMs : 0;
 }
 
 /** Keys are the same for look-ups where only their case differs. */

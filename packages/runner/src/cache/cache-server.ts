@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import type { Logger } from '@forgejo-runner/core';
 import { JobKeys } from './cache-access.ts';
 import type { CacheContext, CacheEnv, CacheRoutes } from './cache-http.ts';
@@ -10,6 +10,7 @@ import { Listeners } from './listeners.ts';
 import type { Cache } from './open-cache.ts';
 import { routesArtifacts } from './routes-artifacts.ts';
 import { routesBlobs } from './routes-blobs.ts';
+import { type RemoteCache, routesRemote } from './routes-remote.ts';
 import { routesV1 } from './routes-v1.ts';
 import { routesV2 } from './routes-v2.ts';
 import { LinkSigner } from './signed-links.ts';
@@ -26,8 +27,10 @@ export interface CacheServerOptions {
   readonly port: number;
   /** Shared with runners that speak for their jobs. Without it only jobs that were let in are answered. */
   readonly secret?: string;
+  /** Where entries are instead of here: requests of jobs are handed on. */
+  readonly remote?: RemoteCache;
   /** Further routes of the process that has the server, before all others. */
-  readonly mount?: (app: Hono<CacheEnv>) => void;
+  readonly mount?: (app: Hono<CacheEnv>, keys: JobKeys) => void;
 }
 
 /** A cache server. Disposing it ends its connections. */
@@ -35,6 +38,8 @@ export interface CacheServer extends AsyncDisposable {
   readonly keys: JobKeys;
   readonly listeners: Listeners;
   readonly scheme: 'http' | 'https';
+  /** Whether a request needed the cache so far. */
+  readonly wasUsed: () => boolean;
 }
 
 /** An answer to `GET /`, by which a runner knows that it reached a cache server, and which one. */
@@ -43,7 +48,12 @@ export const greeting = { server: 'forgejo-runner cache', apis: ['v1', 'v2'] } a
 /** Makes a cache server. It listens where somebody asks for it, see {@link Listeners}. */
 export function openCacheServer(options: CacheServerOptions): CacheServer {
   const keys = new JobKeys();
-  const app = makeApp(keys, options);
+  let isUsed = false;
+  const cache = (): Promise<Cache> => {
+    isUsed = true;
+    return options.cache();
+  };
+  const app = makeApp(keys, { ...options, cache });
   // Its own classes in place of Node's would be seen by the whole process.
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const listeners = new Listeners(
@@ -53,28 +63,34 @@ export function openCacheServer(options: CacheServerOptions): CacheServer {
   return {
     keys,
     listeners,
+    wasUsed: () => isUsed,
     scheme: options.tls === undefined ? 'http' : 'https',
     [Symbol.asyncDispose]: () => listeners[Symbol.asyncDispose](),
   };
 }
 
-function makeApp(keys: JobKeys, { cache, log, secret, mount }: CacheServerOptions): Hono<CacheEnv> {
+function makeApp(keys: JobKeys, { cache, log, secret, mount, remote }: CacheServerOptions): Hono<CacheEnv> {
   const app = new Hono<CacheEnv>();
-  const routes: CacheRoutes = { cache, signer: new LinkSigner(secret === undefined ? undefined : Buffer.from(secret)) };
-  mount?.(app);
+  const routes: CacheRoutes = {
+    cache,
+    signer: new LinkSigner('_blobs', secret === undefined ? undefined : Buffer.from(secret)),
+  };
+  mount?.(app, keys);
   app.get('/', (c) => c.json(greeting));
   // Runners that speak for their jobs come first: their requests have the same paths.
   if (secret !== undefined) app.use('*', trustedRunner(secret));
-  app.use('/:token/_apis/*', async (c, next) => {
+  const byToken: MiddlewareHandler<CacheEnv> = async (c, next) => {
     if (c.get('job') === undefined) {
-      const token = c.req.param('token');
+      const token = c.req.param('token') ?? '';
       const job = keys.find(token);
       if (job === undefined) throw new CacheRefusal('unknown-job', 'this address is not known, or its job is over');
       c.set('job', job);
       c.set('base', `${originOf(c)}/${token}`);
     }
     await next();
-  });
+  };
+  app.use('/:token/_apis/*', byToken);
+  app.use('/:token/_blobs/*', byToken);
   app.use('/twirp/*', async (c, next) => {
     if (c.get('job') === undefined) {
       const [, bearer] = /^Bearer\s+(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? [];
@@ -82,27 +98,29 @@ function makeApp(keys: JobKeys, { cache, log, secret, mount }: CacheServerOption
       if (job === undefined)
         return c.json({ code: 'unauthenticated', msg: 'this token is not known, or its job is over' }, 401);
       c.set('job', job);
-      c.set('base', originOf(c));
+      // Addresses lead back here, to be handed on as well; they need the job in their path.
+      c.set('base', remote === undefined ? originOf(c) : `${originOf(c)}/${keys.tokenOf(job)}`);
     }
     return next();
   });
-  app.use('/_blobs/:kind/:id/*', async (c, next) => {
-    const kind = c.req.param('kind');
-    const job = c.req.query('job') ?? '';
-    const id = c.req.param('id');
-    if (kind !== 'upload' && kind !== 'entry') throw new CacheRefusal('missing', 'there is nothing here');
-    routes.signer.check({ kind, id, job }, c.req.query('se') ?? '', c.req.query('sig') ?? '', Date.now());
-    const known = c.get('job') ?? keys.byId(job);
-    if (known?.access.job !== job) throw new CacheRefusal('unknown-job', 'the job of this address is over');
-    c.set('job', known);
-    await next();
-  });
+  if (remote !== undefined) {
+    const handOn = routesRemote(remote);
+    for (const path of [
+      '/:token/_apis/artifactcache',
+      '/:token/_blobs',
+      '/twirp/github.actions.results.api.v1.CacheService',
+    ])
+      app.route(path, handOn);
+  }
   const v1 = routesV1(routes);
   app.route('/_apis/artifactcache', behindJob(v1));
   app.route('/:token/_apis/artifactcache', v1);
   app.route('/twirp/github.actions.results.api.v1.CacheService', routesV2(routes));
   app.route('/twirp/github.actions.results.api.v1.ArtifactService', routesArtifacts());
-  app.route('/_blobs', routesBlobs(routes));
+  app.route(
+    '/_blobs',
+    routesBlobs(routes, (id) => keys.byId(id)),
+  );
   app.notFound((c) => c.json({ message: 'there is nothing here' }, 404));
   app.onError((error, c) => {
     if (error instanceof CacheRefusal) return c.json({ message: error.message }, error.kind === 'missing' ? 404 : 401);

@@ -13,14 +13,15 @@ const limitBytes = 1024 * 1024;
 export function routesArtifacts(): Hono<CacheEnv> {
   const routes = new Hono<CacheEnv>();
   routes.post('/:method', async (c) => {
-    const { artifacts } = c.get('job');
+    const { artifacts, access } = c.get('job');
     const method = c.req.param('method');
     if (artifacts === undefined || !/^[A-Za-z]{1,64}$/.test(method))
       throw new CacheRefusal('missing', 'this job has no place for artifacts');
     const { incoming, outgoing } = c.env;
     const gone = new AbortController();
     outgoing.once('close', () => gone.abort());
-    const answer = await artifacts(method, await readBytes(incoming, limitBytes), gone.signal);
+    const body = await readBytes(incoming, limitBytes);
+    const answer = await artifacts({ method, body, base: c.get('base'), job: access.job }, gone.signal);
     return new Response(new Uint8Array(answer.body), {
       status: answer.status,
       headers: { 'content-type': answer.contentType },

@@ -10,6 +10,8 @@ import {
   refusalStatus,
 } from './cache-http.ts';
 import { readBlockList } from './block-list.ts';
+import type { KnownJob } from './cache-access.ts';
+import { CacheRefusal } from './cache-refusal.ts';
 import { sendContent } from './send-content.ts';
 
 /** Of 50,000 blocks with the longest ids. */
@@ -23,12 +25,28 @@ const apiVersion = '2021-08-06';
  *
  * Source: learn.microsoft.com/rest/api/storageservices, and the requests of `@azure/storage-blob` and of Go's `azblob`.
  */
-export function routesBlobs({ cache }: CacheRoutes): Hono<CacheEnv> {
+export function routesBlobs(
+  { cache, signer }: CacheRoutes,
+  jobById: (id: string) => KnownJob | undefined,
+  headersOf: (id: string) => Readonly<Record<string, string>> = () => ({}),
+): Hono<CacheEnv> {
   const routes = new Hono<CacheEnv>();
+  routes.use('/:kind/:id/*', async (c, next) => {
+    const kind = c.req.param('kind');
+    const id = c.req.param('id');
+    const job = c.req.query('job') ?? '';
+    if (kind !== 'upload' && kind !== 'entry') throw new CacheRefusal('missing', 'there is nothing here');
+    signer.check({ kind, id, job }, c.req.query('se') ?? '', c.req.query('sig') ?? '', Date.now());
+    const known = c.get('job') ?? jobById(job);
+    if (known?.access.job !== job) throw new CacheRefusal('unknown-job', 'the job of this address is over');
+    c.set('job', known);
+    await next();
+  });
   routes.on(['GET', 'HEAD'], '/entry/:id/content', async (c) => {
     describe(c);
     c.env.outgoing.setHeader('x-ms-blob-type', 'BlockBlob');
-    return sendContent(c, await (await cache()).open(accessOf(c), c.req.param('id')));
+    const id = c.req.param('id');
+    return sendContent(c, await (await cache()).open(accessOf(c), id), headersOf(id));
   });
   routes.put('/upload/:id/content', async (c) => {
     const { incoming } = c.env;

@@ -8,13 +8,18 @@ import type { EntryContent } from './cache-store.ts';
  * Answers with a content or a range of it, straight from its file to the connection. Clients of Azure say `x-ms-range`
  * where others say `Range`.
  */
-export async function sendContent(c: CacheContext, opened: EntryContent): Promise<Response> {
+export async function sendContent(
+  c: CacheContext,
+  opened: EntryContent,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   await using content = opened;
   const { incoming, outgoing } = c.env;
   const range = readByteRange(c.req.header('x-ms-range') ?? c.req.header('range'), content.size);
   outgoing.setHeader('accept-ranges', 'bytes');
   outgoing.setHeader('content-type', 'application/octet-stream');
   outgoing.setHeader('last-modified', new Date(content.createdMs).toUTCString());
+  for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value);
   if (range === 'unsatisfiable') {
     outgoing.writeHead(416, { 'content-range': `bytes */${content.size}` }).end();
     return RESPONSE_ALREADY_SENT;

@@ -14,9 +14,12 @@ const validMs = 24 * 3_600_000;
 
 /** Makes addresses that may be used by whoever has them, and for one thing only. */
 export class LinkSigner {
+  readonly #folder: string;
   readonly #secret: Uint8Array;
 
-  constructor(secret: Uint8Array = randomBytes(32)) {
+  /** `folder` is what the paths of its addresses begin with. */
+  constructor(folder: string, secret: Uint8Array = randomBytes(32)) {
+    this.#folder = folder;
     this.#secret = secret;
   }
 
@@ -25,7 +28,7 @@ export class LinkSigner {
     const expires = String(nowMs + validMs);
     const signature = this.#signature({ kind, id, job }, expires).toString('base64url');
     const query = new URLSearchParams({ job, se: expires, sig: signature });
-    return `/_blobs/${kind}/${encodeURIComponent(id)}/content?${query.toString()}`;
+    return `/${this.#folder}/${kind}/${encodeURIComponent(id)}/content?${query.toString()}`;
   }
 
   /** @throws {CacheRefusal} `unknown-job` where the address was not made here, or is over. */

@@ -54,6 +54,8 @@ export interface ExecOptions {
   readonly network: string;
   readonly enableIpv6: boolean;
   readonly forgejoInstance: string;
+  /** Folder that artifacts are kept in; absent means that they end with the run. */
+  readonly artifacts?: string;
 }
 
 /** The command `exec` with its flags; {@link readExecOptions} reads them when they are parsed. */
@@ -106,6 +108,7 @@ function whatJobsGet(): readonly Option[] {
     flag('--no-skip-checkout', 'run actions/checkout instead of copying the folder'),
     text('--default-actions-url <url>', 'where actions without a host come from', defaults.defaultActionsUrl),
     text('--forgejo-instance <url>', 'instance that the jobs are told about', ''),
+    text('--artifacts <folder>', 'keep artifacts in this folder (default: they end with the run)'),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { readSecretUrl } from '../config/secret-source.ts';
 import { readContainerPolicy } from '../daemon/container-policy.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
 import type { WorkflowSources } from '../graph/called-workflow.ts';
@@ -12,6 +13,7 @@ import { lookUpLabels } from '../local/exec-labels.ts';
 import { findWorkflows } from '../local/find-workflows.ts';
 import { localGithub } from '../local/local-github.ts';
 import { openLocalActions } from '../local/open-local-actions.ts';
+import { type LocalServices, openLocalServices } from '../local/open-local-services.ts';
 import { openLocalBackends } from '../local/open-local-backends.ts';
 import { ownWorkflows } from '../local/own-workflows.ts';
 import { hasUnicode, openRunPrinter, type RunPrinter } from '../local/print-run.ts';
@@ -105,6 +107,13 @@ async function runAll(
     },
     io.signal,
   );
+  await using services = await openLocalServices({
+    config: inputs.config.cache,
+    serverUrl: inputs.repository.serverUrl,
+    env: io.env,
+    log,
+    readSecret: (url, subject) => readSecretUrl(url, { env: io.env, cwd: io.cwd, subject }),
+  });
   const prepare = options.noSkipCheckout ? asItIs : provideCheckout;
   const called = workflowSources(inputs, actions.store, prepare, context);
   let hasFailed = false;
@@ -129,13 +138,29 @@ async function runAll(
         graceMs: defaultGraceMs,
         hurry: io.hurry,
         runner: { name: hostname(), version: runnerVersion, debug: isDebug(options, inputs), envs: inputs.envs },
+        services: services.open,
         fillWorkspace: (place, signal) => copyDirectory(inputs.directory, { ...options, jobFolders }, place, signal),
       },
     };
     const results = await runWorkflow(prepare(workflow), options.job, settings);
     hasFailed ||= [...results.values()].some(({ result }) => result === 'failure' || result === 'cancelled');
   }
+  await keepArtifacts(services, printer, options, context);
   return hasFailed;
+}
+
+/** Artifacts end with the run, unless somebody named a folder for them. */
+async function keepArtifacts(
+  { artifacts }: LocalServices,
+  printer: RunPrinter,
+  options: ExecOptions,
+  { io }: CommandContext,
+): Promise<void> {
+  const paths = options.artifacts === undefined ? [] : await artifacts.save(resolve(io.cwd, options.artifacts));
+  for (const [index, { name, size }] of artifacts.list().entries()) {
+    const path = paths[index];
+    printer.artifact({ name, size, ...(path === undefined ? {} : { path }) });
+  }
 }
 
 function asItIs(workflow: Workflow): Workflow {

@@ -149,6 +149,31 @@ function commands(): readonly (readonly [Command, Action])[] {
         (await import('./logs.ts')).showLog({ ...command.opts(), job: command.args[0] ?? '' }, context),
     ],
     [
+      new Command('cache-server')
+        .summary('run a cache for several runners')
+        .description('Runs a cache server on its own, for runners that have its secret, until it is told to stop.')
+        .option('-d, --dir <folder>', 'folder of the cache (default: that of the configuration)')
+        .option('-s, --host <address>', 'address to listen at (default: all of this machine)')
+        .option('-p, --port <number>', 'port to listen at; 0 takes a free one (default: that of the configuration)')
+        .option('--secret <text>', 'secret that the runners share with it'),
+      async (command, context) =>
+        (await import('./cache-server.ts')).runCacheServer(command.optsWithGlobals(), context),
+    ],
+    [
+      new Command('cache')
+        .summary('show and remove what is cached')
+        .description('Shows entries of the cache of jobs (ls), how much there is (stats), or removes entries (rm).')
+        .addArgument(new Argument('<action>', 'what to do').choices(['ls', 'rm', 'stats']))
+        .addArgument(new Argument('[ids...]', 'entries that rm removes'))
+        .option('-d, --dir <folder>', 'folder of the cache (default: that of the configuration)')
+        .option('--repository <name>', 'only entries of this repository, such as owner/name')
+        .option('--key <text>', 'only entries whose key begins with this')
+        .option('--all', 'remove all entries')
+        .option('--json', 'print JSON'),
+      async (command, context) =>
+        (await import('./cache.ts')).manageCache(command.args, command.optsWithGlobals(), context),
+    ],
+    [
       new Command('completion')
         .summary('print a completion script')
         .description('Prints a script that completes this command line in a shell.')

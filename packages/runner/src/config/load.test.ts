@@ -23,7 +23,17 @@ const defaults: RunnerConfig = {
     reportIntervalMs: 1000,
     reportRetry: { maxRetries: 10, initialDelayMs: 100, maxDelayMs: 0 },
   },
-  cache: { enabled: true, port: 0, proxyPort: 0 },
+  cache: {
+    enabled: true,
+    port: 0,
+    proxyPort: 0,
+    limits: {
+      maxBytes: 50 * 1024 ** 3,
+      maxRepositoryBytes: 10 * 1024 ** 3,
+      maxUnusedMs: 7 * 24 * 3_600_000,
+      maxAgeMs: 30 * 24 * 3_600_000,
+    },
+  },
   container: {
     enableIpv6: false,
     privileged: false,

@@ -17,7 +17,7 @@ error with its line and column and, where one is near, the key that was probably
 - A **duration** is written as \`3h\`, \`1m30s\`, \`100ms\` or \`0\`.
 - A switch is \`true\` or \`false\`; \`yes\`, \`no\`, \`on\` and \`off\` are read as well.
 - Where a text is expected it is the text in the file that counts: \`1.10\` stays \`1.10\`.
-- \`exec\` heeds \`runner.envs\`, \`runner.env_file\`, \`runner.timeout\`, \`runner.labels\`, \`container\`, \`host\`, \`plugins\` and \`backend\`; the others
+- \`exec\` heeds \`runner.envs\`, \`runner.env_file\`, \`runner.timeout\`, \`runner.labels\`, \`cache\`, \`container\`, \`host\`, \`plugins\` and \`backend\`; the others
   are for \`daemon\` and \`one-job\`.
 - Connections come from one source: \`server.connections\`, the file \`runner.file\`, or flags.
 - \`token_url\` and its like name a file: \`file:/etc/runner/token\`. \`$CREDENTIALS_DIRECTORY\` in it is the folder of the credentials

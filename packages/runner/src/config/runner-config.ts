@@ -60,6 +60,28 @@ export interface CacheSection {
   readonly secret?: string;
   readonly secretUrl?: string;
   readonly actionsCacheUrlOverride?: string;
+  readonly bind?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  /** `Infinity` where there is none. */
+  readonly limits: {
+    readonly maxBytes: number;
+    readonly maxRepositoryBytes: number;
+    readonly maxUnusedMs: number;
+    readonly maxAgeMs: number;
+  };
+  readonly s3?: S3Section;
+}
+
+export interface S3Section {
+  readonly bucket: string;
+  /** Without slashes around it. */
+  readonly prefix: string;
+  readonly endpoint?: string;
+  readonly region: string;
+  readonly accessKey?: string;
+  readonly secretKey?: string;
+  readonly secretKeyUrl?: string;
 }
 
 export interface ContainerSection {

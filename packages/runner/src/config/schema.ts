@@ -11,6 +11,7 @@ import {
   optionalDuration,
   pattern,
   requiredText,
+  size,
   text,
   textList,
   texts,
@@ -68,6 +69,24 @@ const runner = z.strictObject({
   }),
 });
 
+const s3 = z.strictObject({
+  bucket: requiredText('Bucket that runners share', { example: 'caches' }),
+  prefix: text('What the names of all objects begin with', { example: 'runners' }),
+  endpoint: pattern(httpUrl, 'Address of the storage; by default that of Amazon for the region', {
+    expected: 'an http or https URL',
+    example: 'https://minio.example:9000',
+  }),
+  region: text('Region of the bucket', { byDefault: 'us-east-1' }),
+  access_key: text('Key id; by default the client library looks in environment, files and the role of the machine', {
+    example: 'KEY-ID',
+  }),
+  secret_key: text('Secret of that key', { isSecret: true, example: 'SECRET' }),
+  secret_key_url: pattern(fileUrl, 'File with that secret', {
+    expected: 'a file: URL',
+    example: 'file:$CREDENTIALS_DIRECTORY/s3-secret',
+  }),
+});
+
 const cache = z.strictObject({
   enabled: flag(true, 'Offer a cache to jobs'),
   dir: text('Folder of the cache; by default actcache in the cache folder of the user', {
@@ -94,6 +113,18 @@ const cache = z.strictObject({
     expected: 'an http or https URL',
     example: 'http://cache.example:8080/',
   }),
+  bind: text('Address that the cache server listens at; by default it listens only where a job is', {
+    example: '0.0.0.0',
+  }),
+  tls_cert: text('File with the certificate of the cache server, as PEM; with it jobs use https', {
+    example: '/etc/runner/cache.pem',
+  }),
+  tls_key: text('File with the key of that certificate, as PEM', { example: '/etc/runner/cache.key' }),
+  max_size: size('50GiB', 'What all entries may have together; beyond it goes what nobody used for longest'),
+  max_repository_size: size('10GiB', 'What the entries of one repository may have, and its uploads at one time'),
+  max_unused: duration('168h', 'How long an entry is kept that nobody uses; 0 is no limit'),
+  max_age: duration('720h', 'How long an entry is kept in any case; 0 is no limit'),
+  s3: s3.optional(),
 });
 
 const container = z.strictObject({
@@ -279,6 +310,28 @@ function cacheSection(read: Written['cache']): RunnerConfig['cache'] {
     secret: optional(read.secret),
     secretUrl: optional(read.secret_url),
     actionsCacheUrlOverride: optional(read.actions_cache_url_override),
+    bind: optional(read.bind),
+    tlsCert: optional(read.tls_cert),
+    tlsKey: optional(read.tls_key),
+    limits: {
+      maxBytes: read.max_size || Infinity,
+      maxRepositoryBytes: read.max_repository_size || Infinity,
+      maxUnusedMs: read.max_unused || Infinity,
+      maxAgeMs: read.max_age || Infinity,
+    },
+    s3: read.s3 && s3Section(read.s3),
+  });
+}
+
+function s3Section(read: NonNullable<Written['cache']['s3']>): NonNullable<RunnerConfig['cache']['s3']> {
+  return present({
+    bucket: read.bucket,
+    prefix: read.prefix.replaceAll(/^\/+|\/+$/g, ''),
+    endpoint: optional(read.endpoint),
+    region: read.region || 'us-east-1',
+    accessKey: optional(read.access_key),
+    secretKey: optional(read.secret_key),
+    secretKeyUrl: optional(read.secret_key_url),
   });
 }
 

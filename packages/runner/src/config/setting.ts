@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parseDuration } from '../plan/duration.ts';
+import { parseSize } from './size.ts';
 
 /** What the documentation, the example and the messages say about one setting. */
 export interface Setting {
@@ -90,6 +91,20 @@ function durationSchema(): DurationSchema {
 
 function durationSetting(about: string): Setting {
   return { about, expected: 'a duration such as 3h, 1m30s or 0', isText: true };
+}
+
+/** A size in bytes, as people write it; 0 is no limit. */
+export function size(
+  byDefault: string,
+  about: string,
+): z.ZodPrefault<z.ZodPipe<z.ZodString, z.ZodTransform<number, string>>> {
+  const schema = z.string().transform((written, context): number => {
+    const bytes = parseSize(written);
+    if (bytes === undefined) context.addIssue('expected a size');
+    return bytes ?? 0;
+  });
+  const expected = 'a size such as 500MiB, 10GiB or 0';
+  return register(schema.prefault(byDefault), { about, expected, byDefault, isText: true });
 }
 
 /** One of some words. */

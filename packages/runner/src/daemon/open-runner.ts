@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { DockerDriver, FactoryRegistry, LabelConfiguration, Logger, Owner } from '@forgejo-runner/core';
+import { openRunnerCache } from '../cache/open-runner-cache.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { makePrivateFolder } from '../config/runner-identity.ts';
+import { readSecretUrl } from '../config/secret-source.ts';
 import { type InstanceConnection, openConnection } from '../forgejo/connection.ts';
 import { type AskedQuestion, clientTimeoutMs } from '../forgejo/instance-client.ts';
 import type { Io } from '../io.ts';
@@ -20,6 +22,7 @@ import type { LogMasks } from './log-masks.ts';
 import type { ResolvedConnection } from './resolve-connections.ts';
 import { type EndedJob, defaultActionsUrl, RunningJobs } from './running-jobs.ts';
 import { stateFolder } from './state-folder.ts';
+import { taskServices } from './task-services.ts';
 import { sweepOrphans } from './sweep-orphans.ts';
 
 /** What a runner is opened with. */
@@ -99,6 +102,14 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
     io.signal,
   );
   const actions = opened.use(openLocalActions({ defaultUrl: defaultActionsUrl, env: io.env, log }));
+  const cache = opened.use(
+    await openRunnerCache({
+      config: config.cache,
+      env: io.env,
+      log,
+      readSecret: (url, subject) => readSecretUrl(url, { env: io.env, cwd: process.cwd(), subject }),
+    }),
+  );
   const labelCapacity = new LabelCapacity(config.runner.labelCapacity);
   const served = connections.map((resolved) => ({ resolved, connection: opened.use(openOne(resolved, options)) }));
   const jobs = opened.use(
@@ -113,6 +124,7 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
       envs: config.runner.envs,
       maxTimeoutMs: config.runner.timeoutMs,
       policy,
+      services: taskServices(cache, { config, env: io.env }),
       useLabels: (connection) => backends.use(connection),
       occupyLabel: (label) => labelCapacity.occupy([label]),
       hurry: io.hurry,

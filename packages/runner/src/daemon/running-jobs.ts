@@ -23,6 +23,7 @@ import type { TaskMessage } from '../task/task-message.ts';
 import { runnerVersion } from '../runner-version.ts';
 import { traced } from '../trace.ts';
 import type { LogMasks } from './log-masks.ts';
+import type { TaskServices } from './task-services.ts';
 import { factsOfTask, readTaskJob, type TaskJob } from './task-job.ts';
 
 /** What jobs are run with. What may change while the runner runs is asked for when a job starts. */
@@ -38,6 +39,8 @@ export interface RunningJobsOptions {
   readonly envs: ReadonlyMap<string, string>;
   readonly maxTimeoutMs: number;
   readonly policy: ContainerPolicy;
+  /** What jobs reach through the runner: cache, artifacts, identity tokens. */
+  readonly services?: TaskServices;
   /** Labels of a connection and what makes their environments, held open until it is disposed. */
   readonly useLabels: (connection: string) => { readonly labels: LabelLookup } & AsyncDisposable;
   /** Counts a job for a label that it runs on. */
@@ -212,7 +215,7 @@ export class RunningJobs implements AsyncDisposable {
 
   async #plan(decoded: DecodedTask, started: StartedJob, signal: AbortSignal): Promise<FinishedJob> {
     const { masker, reporter, source } = started;
-    const { actions, driver, envs, policy, maxTimeoutMs, owner, log, hurry } = this.#options;
+    const { actions, driver, envs, policy, maxTimeoutMs, owner, log, hurry, services } = this.#options;
     const plan = await planJob(decoded.task, {
       labels: started.labels,
       maxTimeoutMs,
@@ -238,6 +241,7 @@ export class RunningJobs implements AsyncDisposable {
       signal,
       hurry,
       graceMs: defaultGraceMs,
+      ...(services === undefined ? {} : { services: services(decoded, source.connection) }),
       runner: factsOfTask(decoded, { name: source.runnerName, version: runnerVersion, envs }, source.connection),
     });
   }

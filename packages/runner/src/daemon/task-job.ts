@@ -55,9 +55,7 @@ export function factsOfTask(
 ): RunnerFacts {
   const names = ['ACTIONS_STEP_DEBUG', 'ACTIONS_RUNNER_DEBUG'];
   const debug = names.some((name) => (task.secrets.get(name) ?? task.vars.get(name)) === 'true');
-  // A socket of the runner's machine is no address for a job.
-  const isHttp = /^https?:/.test(connection.url);
-  const base = isHttp ? connection.url : toText(task.github.get('server_url') ?? '').replace(/\/+$/, '');
+  const base = urlForJobs(task, connection);
   const { runtimeToken: token, idTokenRequest } = facts;
   return {
     ...runner,
@@ -67,4 +65,9 @@ export function factsOfTask(
       : { actionsRuntime: { url: `${base}/api/actions_pipeline/`, resultsUrl: base, token } }),
     ...(idTokenRequest === undefined ? {} : { idTokenRequest }),
   };
+}
+
+/** Where a job reaches its instance: a socket of the runner's machine is no address for it. */
+export function urlForJobs({ github }: DecodedTask['task'], { url }: Pick<InstanceConnection, 'url'>): string {
+  return /^https?:/.test(url) ? url : toText(github.get('server_url') ?? '').replace(/\/+$/, '');
 }

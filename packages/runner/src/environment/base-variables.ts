@@ -89,6 +89,7 @@ export function baseVariables(
     const { url, token } = runner.idTokenRequest;
     variables.set('ACTIONS_ID_TOKEN_REQUEST_URL', url).set('ACTIONS_ID_TOKEN_REQUEST_TOKEN', token);
   }
+  for (const [name, value] of runner.services ?? []) variables.set(name, value);
   if (runner.debug) variables.set('RUNNER_DEBUG', '1');
   for (const key of fromContext) {
     const value = findProperty(github, key);

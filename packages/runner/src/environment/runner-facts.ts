@@ -16,6 +16,8 @@ export interface RunnerFacts {
   readonly actionsRuntime?: ActionsRuntime;
   /** Where the job gets identity tokens, where the server lets it. */
   readonly idTokenRequest?: { readonly url: string; readonly token: string };
+  /** Where the job that the facts are for finds what the runner opened for it, as variables. */
+  readonly services?: ReadonlyMap<string, string>;
   /** `runner.envs` of the configuration: below the workflow's own variables. */
   readonly envs: ReadonlyMap<string, string>;
 }

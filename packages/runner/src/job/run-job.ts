@@ -1,5 +1,6 @@
 import type { ContainerSpec, DockerDriver, Logger, Owner } from '@forgejo-runner/core';
 import { eventFile } from '../environment/event-file.ts';
+import type { OpenJobServices } from '../environment/job-services.ts';
 import { eventPath } from '../environment/job-paths.ts';
 import { type OpenEnvironment, openEnvironment } from '../environment/open-environment.ts';
 import type { RunnerFacts } from '../environment/runner-facts.ts';
@@ -42,6 +43,8 @@ export interface JobRuntime {
   readonly hurry?: AbortSignal;
   /** Puts into the workspace what a local run brings along in place of a checkout. */
   readonly fillWorkspace?: (place: OpenEnvironment, signal: AbortSignal) => Promise<void>;
+  /** Cache, artifacts and the like; jobs have none without it. */
+  readonly services?: OpenJobServices;
 }
 
 /** How a job ended, and what it hands to the jobs that need it. */
@@ -61,8 +64,12 @@ export async function runJob(planned: PlannedJob, runtime: JobRuntime): Promise<
     await using place = await openEnvironment(planned, { ...runtime, progress: setUp.stdout }, signals.cancel);
     await writeEvent(planned, place, signals);
     await runtime.fillWorkspace?.(place, signals.cancel);
+    await using services = await runtime.services?.(planned, place, signals.cancel);
+    for (const secret of services?.secrets ?? []) runtime.masker.add(secret);
+    for (const notice of services?.notices ?? []) await setUp.line(`##[warning]${notice}`);
     await setUp.close();
-    return await runSteps(planned, place, runtime, signals);
+    const runner = services === undefined ? runtime.runner : { ...runtime.runner, services: services.variables };
+    return await runSteps(planned, place, { ...runtime, runner }, signals);
   } catch (error) {
     return await endEarly(planned, error, setUp, signals);
   }

@@ -44,7 +44,8 @@ export function jsonRunFinished(record: RunRecord, durationMs: number, atMs: num
     result: result ?? 'cancelled',
     durationMs: jobMs ?? 0,
   }));
-  return line('run-finished', atMs, { result: runResult(record), durationMs, jobs });
+  const { artifacts } = record;
+  return line('run-finished', atMs, { result: runResult(record), durationMs, jobs, artifacts });
 }
 
 function textsOf(outputs: FinishedJob['outputs']): Readonly<Record<string, string>> {

@@ -2,7 +2,7 @@ import type { OutputStream } from '../io.ts';
 import { jsonJob, jsonRunFinished } from './print-json.ts';
 import { type TextStyle, textJob } from './print-text.ts';
 import type { JobPrinting, PrintedJob } from './printed-job.ts';
-import type { JobRecord, RunRecord } from './run-record.ts';
+import type { ArtifactRecord, JobRecord, RunRecord } from './run-record.ts';
 import { runSummary } from './run-summary.ts';
 import { openSlowWriter } from './slow-writer.ts';
 import { displayWidth, nameText } from './terminal-text.ts';
@@ -28,6 +28,8 @@ export interface RunPrinterOptions {
 export interface RunPrinter {
   /** What takes the report of one job. Jobs may run at the same time. */
   readonly job: (id: string, name: string) => PrintedJob;
+  /** Tells what a job of the run uploaded, for the end of the run. */
+  readonly artifact: (artifact: ArtifactRecord) => void;
   /** Prints the summary. Nothing may be printed afterwards. */
   readonly close: () => Promise<void>;
 }
@@ -36,7 +38,7 @@ export interface RunPrinter {
 export function openRunPrinter(options: RunPrinterOptions): RunPrinter {
   const now = options.now ?? Date.now;
   const writer = openSlowWriter(options.stdout);
-  const record: RunRecord = { jobs: [], startedAtMs: now() };
+  const record: RunRecord = { jobs: [], artifacts: [], startedAtMs: now() };
   const names = (options.jobNames ?? []).map(nameText);
   const style: TextStyle = {
     colors: options.color,
@@ -52,6 +54,7 @@ export function openRunPrinter(options: RunPrinterOptions): RunPrinter {
       const printing: JobPrinting = { record: job, write: writer.write, now };
       return options.json ? jsonJob(printing) : textJob(printing, style, order);
     },
+    artifact: (artifact) => void record.artifacts.push(artifact),
     close: async () => {
       const durationMs = now() - record.startedAtMs;
       await writer.write(

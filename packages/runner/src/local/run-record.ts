@@ -4,7 +4,17 @@ import type { JobResult, StepChange, StepResult } from '../report/job-report.ts'
 /** What a run came to, as far as it is known: for the summary at its end. */
 export interface RunRecord {
   readonly jobs: JobRecord[];
+  readonly artifacts: ArtifactRecord[];
   readonly startedAtMs: number;
+}
+
+/** An artifact that a job of the run uploaded. */
+export interface ArtifactRecord {
+  readonly name: string;
+  /** Of its archive. */
+  readonly size: number;
+  /** Where it is kept; absent where it ended with the run. */
+  readonly path?: string;
 }
 
 /** A job of the run. Those of a matrix have their number behind the id: `build-1`. */

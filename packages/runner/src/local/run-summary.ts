@@ -19,7 +19,15 @@ export function runSummary(record: RunRecord, durationMs: number, style: TextSty
     return line.trimEnd();
   });
   const remarks = record.jobs.flatMap((job) => remarksOf(job, style));
-  const parts = ['', painted('Summary', 'bold', style), ...lines, ...remarks, totals(record, durationMs), ''];
+  const parts = [
+    '',
+    painted('Summary', 'bold', style),
+    ...lines,
+    ...remarks,
+    ...artifactLines(record),
+    totals(record, durationMs),
+    '',
+  ];
   return parts.join('\n');
 }
 
@@ -67,6 +75,16 @@ function remarkLine(annotation: Annotation, style: TextStyle): string {
   const text = nameText(first.slice(first.indexOf(']') + 1)) + (more.length > 0 ? ' …' : '');
   const label = annotation.level === 'error' ? 'Error' : 'Warning';
   return `${painted(`${label}:`, annotation.level === 'error' ? 'red' : 'yellow', style)} ${cutTo(text, 200)}`;
+}
+
+function artifactLines({ artifacts }: RunRecord): readonly string[] {
+  if (artifacts.length === 0) return [];
+  const lines = artifacts.map(({ name, size, path }) => {
+    const where = path === undefined ? '' : `: ${nameText(path)}`;
+    return `  ${cutTo(nameText(name), 60)} (${size.toLocaleString('en')} bytes)${where}`;
+  });
+  const isKept = artifacts.some(({ path }) => path !== undefined);
+  return ['', isKept ? 'Artifacts' : 'Artifacts, which end with this run; --artifacts keeps them', ...lines];
 }
 
 function totals(record: RunRecord, durationMs: number): string {

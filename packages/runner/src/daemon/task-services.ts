@@ -1,0 +1,40 @@
+import { instanceArtifacts } from '../cache/instance-artifacts.ts';
+import { openJobServices } from '../cache/open-job-services.ts';
+import type { RunnerCache } from '../cache/open-runner-cache.ts';
+import type { RunnerConfig } from '../config/runner-config.ts';
+import type { OpenJobServices } from '../environment/job-services.ts';
+import type { InstanceConnection } from '../forgejo/connection.ts';
+import type { DecodedTask } from '../task/decode-task.ts';
+import { urlForJobs } from './task-job.ts';
+
+/** Opens for the job of a task what it reaches through the runner. */
+export type TaskServices = (decoded: DecodedTask, connection: Pick<InstanceConnection, 'url'>) => OpenJobServices;
+
+/** The services of a runner that is connected to instances: its own cache, and theirs for all else. */
+export function taskServices(
+  cache: RunnerCache,
+  { config, env }: { readonly config: RunnerConfig; readonly env: Readonly<Record<string, string | undefined>> },
+): TaskServices {
+  return ({ task, facts }, connection) =>
+    (_planned, place, signal) => {
+      const url = urlForJobs(task, connection);
+      const { runtimeToken: token, idTokenRequest } = facts;
+      const insecure = config.runner.insecure;
+      return openJobServices(
+        cache.forJobs,
+        {
+          github: task.github,
+          hasCache: config.cache.enabled,
+          instance: {
+            url,
+            ...(token === undefined
+              ? {}
+              : { runtimeToken: token, artifacts: instanceArtifacts({ url, token, insecure, env }) }),
+            ...(idTokenRequest === undefined ? {} : { idTokenRequest }),
+          },
+        },
+        place,
+        signal,
+      );
+    };
+}

@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { eventually } from '@forgejo-runner/testkit';
+import { expect, it } from 'vitest';
+import { execInFolder } from '../run-main.ts';
+
+// What jobs of `exec` reach, with the clients of npm in steps.
+
+const folder = execInFolder();
+const modules = fileURLToPath(new URL('../../../../node_modules', import.meta.url));
+
+/** A step that runs a module, on a server that clients take for GitHub. */
+function script(name: string): string {
+  return `- run: node ${name}\n  env: { GITHUB_SERVER_URL: "https://github.com", NODE: "${process.execPath}" }`;
+}
+
+async function modulesOf(files: Readonly<Record<string, string>>): Promise<void> {
+  await folder
+    .repository()
+    .write(
+      Object.fromEntries(
+        Object.entries(files).map(([name, text]) => [
+          name,
+          text.replaceAll(
+            /from '(@actions\/\w+)'/g,
+            (_all, module: string) => `from '${modules}/${module}/${entry(module)}'`,
+          ),
+        ]),
+      ),
+    );
+}
+
+function entry(module: string): string {
+  return `lib/${module.split('/')[1]}.js`;
+}
+
+it('keeps a cache from one run to the next, and artifacts in a folder', async () => {
+  await modulesOf({
+    'save.mjs': `import { saveCache } from '@actions/cache';
+import { writeFileSync, mkdirSync } from 'node:fs';
+mkdirSync('deps', { recursive: true }); writeFileSync('deps/a', 'kept');
+console.log('saved ' + (await saveCache(['deps'], 'deps-1') > 0));`,
+    'restore.mjs': `import { restoreCache } from '@actions/cache';
+import { readFileSync, rmSync } from 'node:fs';
+rmSync('deps', { recursive: true, force: true });
+console.log('restored ' + await restoreCache(['deps'], 'deps-2', ['deps-']) + ' ' + readFileSync('deps/a'));`,
+    'upload.mjs': `import artifact from '@actions/artifact';
+import { writeFileSync } from 'node:fs';
+writeFileSync('out.txt', 'built '.repeat(1000));
+const { id, size } = await artifact.uploadArtifact('result', ['out.txt'], '.');
+console.log('uploaded ' + id);
+await artifact.uploadArtifact('result', ['out.txt'], '.').catch((error) => console.log('again: ' + error.message));
+console.log('listed ' + (await artifact.listArtifacts()).artifacts.map(({ name }) => name));
+const { downloadPath } = await artifact.downloadArtifact(id, { path: 'got' });
+const { readFileSync } = await import('node:fs');
+console.log('downloaded ' + readFileSync(downloadPath + '/out.txt', 'utf8').length);`,
+    'look.mjs': `for (const name of ['CACHE_URL', 'RESULTS_URL', 'RUNTIME_TOKEN', 'CACHE_SERVICE_V2']) console.log(name, process.env['ACTIONS_' + name] ? 'set' : 'missing');`,
+  });
+  await folder.workflow([script('look.mjs'), script('save.mjs'), script('upload.mjs')].join('\n'));
+  const first = await folder.exec('--artifacts', 'kept');
+  expect(first.stdout).toContain('saved true');
+  expect(first.stdout).toContain('uploaded 1');
+  expect(first.stdout).toContain('again: ');
+  expect(first.stdout).toContain('listed result');
+  expect(first.stdout).toContain('downloaded 6000');
+  for (const name of ['CACHE_URL', 'RESULTS_URL', 'RUNTIME_TOKEN', 'CACHE_SERVICE_V2'])
+    expect(first.stdout).toContain(`${name} set`);
+  expect(first.stdout).toMatch(/Artifacts\n {2}result \([\d,]+ bytes\): .*kept\/result\.zip/);
+  expect((await readFile(folder.repository().join('kept/result.zip'))).subarray(0, 2).toString()).toBe('PK');
+  expect(first.code).toBe(0);
+  await folder.workflow(script('restore.mjs'));
+  const second = await folder.exec();
+  expect(second.stdout).toContain('restored deps-1 kept');
+  expect(second.stdout).not.toContain('Artifacts');
+});
+
+it('hides the tokens of a job in its log', async () => {
+  await folder.workflow('- run: echo "token $ACTIONS_RUNTIME_TOKEN at $ACTIONS_CACHE_URL"');
+  const { stdout } = await folder.exec();
+  expect(stdout).toMatch(/token \*\*\* at http:\/\/[^/]+\/\*\*\*\//);
+});
+
+it('offers no cache where the configuration says so', async () => {
+  await folder.repository().write({ 'c.yml': 'cache: { enabled: false }' });
+  await folder.workflow('- run: echo "cache [$ACTIONS_CACHE_URL]"');
+  expect((await folder.exec('-c', 'c.yml')).stdout).toContain('cache []');
+});
+
+it('says how an administrator puts right that jobs do not reach the cache', async () => {
+  // Nobody has an address of this network.
+  await folder.repository().write({ 'c.yml': 'cache: { host: 192.0.2.7, bind: 127.0.0.1 }' });
+  await folder.workflow('- run: echo "cache [$ACTIONS_CACHE_URL]"');
+  const { stdout } = await folder.exec('-c', 'c.yml');
+  expect(stdout).toMatch(
+    /Warning: The cache of the runner is not reached from .* at http:\/\/192\.0\.2\.7:\d+.*cache\.host/,
+  );
+  expect(stdout).toContain('cache []');
+});
+
+it('lets a job run without a cache where its port is taken', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  try {
+    const port = await eventually(() => (taken.address() as { port: number } | null)?.port);
+    await folder.repository().write({ 'c.yml': `cache: { bind: 127.0.0.1, port: ${port} }` });
+    await folder.workflow('- run: echo "cache [$ACTIONS_CACHE_URL]"');
+    const { code, stdout } = await folder.exec('-c', 'c.yml');
+    expect(stdout).toContain('The runner cannot offer its cache at 127.0.0.1');
+    expect([code, stdout.includes('cache []')]).toStrictEqual([0, true]);
+  } finally {
+    taken.close();
+  }
+});
