@@ -422,3 +422,15 @@ export const mutants: readonly Mutant[] = [
       },
   }),
 ];
+
+/** Apart from the others: a test framework ends its run at an error that nobody handled. */
+export const forgetful: Mutant = mutant('forgets an error of a stream', ['C54', /nobody handled: Error: the pipe/], {
+  target: (target) => ({
+    copyIn: async (request, ctx) => {
+      await target.copyIn(request, ctx).catch(async (error: unknown) => {
+        void Promise.reject(new Error('the pipe'));
+        throw error;
+      });
+    },
+  }),
+});

@@ -1,7 +1,7 @@
 import { callContext } from '../call-context.ts';
 import { openTempFolder } from '../temp-folder.ts';
 import { type Check, isInLane } from './check.ts';
-import { Nonconformance } from './expectations.ts';
+import { describeError, Nonconformance } from './expectations.ts';
 import type { ConformanceOptions, Lane } from './options.ts';
 import {
   freshOwner,
@@ -114,13 +114,33 @@ async function runCheck(check: Check, run: Run): Promise<CheckResult> {
   const exception = run.options.exceptions?.[check.id];
   if (exception !== undefined) return result('skipped', `known not to pass: ${exception}`);
   if (!isInLane(check, run.lane)) return result('skipped', `in the lane "${check.lane}" only`);
+  using unhandled = watchUnhandled();
   try {
     const refused = await perform(check, run, (name, value) => void (measured[name] = value));
+    const [first] = unhandled.errors;
+    if (first !== undefined) return result('failed', `an error that nobody handled: ${describeError(first)}`);
     return refused === undefined ? result('passed') : result('skipped', refused);
   } catch (error) {
     if (error instanceof Skipped) return result('skipped', error.message);
     return result('failed', problemOf(error));
   }
+}
+
+/**
+ * Takes what would end the process: a backend that forgets an error must fail a check, not the run. Under vitest, which
+ * listens as well, it also fails the run.
+ */
+function watchUnhandled(): Disposable & { readonly errors: readonly unknown[] } {
+  const errors: unknown[] = [];
+  const onError = (error: unknown): void => void errors.push(error);
+  const names = ['unhandledRejection', 'uncaughtException'] as const;
+  for (const name of names) process.on(name, onError);
+  return {
+    errors,
+    [Symbol.dispose]: () => {
+      for (const name of names) process.off(name, onError);
+    },
+  };
 }
 
 /** Runs the check, or proves the refusal of what the label does not claim; then it gives the reason to skip. */
