@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { forgetful } from './mutants.ts';
 
 const script = `
 import { runConformance } from ${JSON.stringify(join(import.meta.dirname, '../src/index.ts'))};
@@ -13,5 +14,5 @@ it('survives an error that a backend forgets, and tells it', () => {
   const flags = ['--conditions=@forgejo-runner/source', '--input-type=module-typescript', '--eval', script];
   const printed = execFileSync(process.execPath, flags, { encoding: 'utf8' });
   const reason = 'an error that nobody handled: Error: the pipe';
-  expect(JSON.parse(printed)).toMatchObject({ id: 'C54', status: 'failed', reason });
+  expect(JSON.parse(printed)).toMatchObject({ id: forgetful.caughtBy, status: 'failed', reason });
 });
