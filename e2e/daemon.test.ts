@@ -173,6 +173,8 @@ describe('a daemon', () => {
     const job = forgejo.addJob('{ runs-on: linux, steps: [{ run: "echo started; sleep 3; echo done" }] }');
     await eventually(() => job.texts().includes('started'), { timeoutMs: 60_000 });
     runner.signal('SIGTERM');
+    // A question that was on its way may still bring work.
+    await eventually(() => runner.output().includes('no more jobs are taken'), { timeoutMs: 60_000 });
     const waiting = forgejo.addJob('{ runs-on: linux, steps: [] }');
     expect((await runner.finished).code).toBe(0);
     expect(job.status()).toBe('success');

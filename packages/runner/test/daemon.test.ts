@@ -1,6 +1,8 @@
+import { RunnerService } from '@forgejo-runner/protocol';
 import { checkReport, eventually } from '@forgejo-runner/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type DaemonFolder, jobHere, openDaemonFolder } from './daemon-folder.ts';
+import { serveInstance } from './served-instance.ts';
 
 let daemon: DaemonFolder;
 beforeEach(async () => {
@@ -158,4 +160,39 @@ it('runs no more jobs of a label than it has places, and others meanwhile', asyn
   expect(await first.ended()).toBe('success');
   expect(await second.ended()).toBe('success');
   await started.stop();
+});
+
+it('runs a task once that an answer has twice', async () => {
+  const workflowPayload = new TextEncoder().encode(
+    `on: push\njobs:\n  a:\n    runs-on: here\n    steps: [{ run: echo one }]\n`,
+  );
+  const task = { id: 5n, workflowPayload, context: { event_name: 'push' } };
+  let answers = 0;
+  const rows: string[] = [];
+  const results: number[] = [];
+  await using served = await serveInstance((router) =>
+    router.service(RunnerService, {
+      declare: () => ({ runner: {} }),
+      fetchTask: () => (answers++ === 0 ? { task, additionalTasks: [task] } : {}),
+      updateLog: (request) => {
+        rows.push(...request.rows.slice(rows.length - Number(request.index)).map(({ content }) => content));
+        return { ackIndex: BigInt(rows.length) };
+      },
+      updateTask: ({ state }) => {
+        if (state !== undefined && state.result !== 0) results.push(state.result);
+        return { state: { result: state?.result ?? 0 } };
+      },
+    }),
+  );
+  const { uuid, token } = daemon.runner;
+  const connection = `{ url: "${served.url}", uuid: ${uuid}, token: ${token} }`;
+  await daemon.folder.write({
+    'config.yml': `runner: { labels: ["here:reference"], fetch_interval: 20ms, report_interval: 20ms }\nserver: { connections: { main: ${connection} } }`,
+  });
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  await eventually(() => started.stderr().includes('a task came twice'));
+  await eventually(() => results.length);
+  expect(await started.stop()).toBe(0);
+  expect(results).toEqual([1]);
+  expect(rows.filter((row) => row === 'one')).toEqual(['one']);
 });

@@ -87,6 +87,8 @@ export const defaultActionsUrl = 'https://code.forgejo.org';
 export class RunningJobs implements AsyncDisposable {
   readonly #options: RunningJobsOptions;
   readonly #jobs = new Map<string, RunningJob>();
+  /** Tasks that are being taken over, by the id of their job. */
+  readonly #starting = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
   readonly #reporting = new Set<Promise<void>>();
   readonly #cancel = new AbortController();
@@ -120,6 +122,8 @@ export class RunningJobs implements AsyncDisposable {
     const masker = new Masker();
     const task = await readTaskJob(message, masker);
     const { decoded: _decoded, error: _error, ...named } = task;
+    if (this.#jobs.has(id) || this.#starting.has(id)) return this.#twice(message, place, source);
+    this.#starting.add(id);
     try {
       const reporter = await openReporter({
         job: { ...named, connection: connection.name, runner: source.runner, boot: owner.boot, backend: '' },
@@ -142,11 +146,21 @@ export class RunningJobs implements AsyncDisposable {
       return { ended };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      // The answer that brought it got lost on its way to us, or an earlier start has it: that one reports it.
-      log.info('a task came twice', { task: String(message.id), connection: connection.name });
-      place[Symbol.dispose]();
-      return { ended: Promise.resolve(undefined) };
+      return this.#twice(message, place, source);
+    } finally {
+      this.#starting.delete(id);
     }
+  }
+
+  /** The answer that brought a task got lost on its way to us, or an earlier start has it: that one reports it. */
+  #twice(
+    { id }: TaskMessage,
+    place: Disposable,
+    { connection }: TaskSource,
+  ): { readonly ended: Promise<JobResult | undefined> } {
+    this.#options.log.info('a task came twice', { task: String(id), connection: connection.name });
+    place[Symbol.dispose]();
+    return { ended: Promise.resolve(undefined) };
   }
 
   /** Cancels what runs. Jobs still clean up, and report. */
