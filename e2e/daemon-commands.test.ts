@@ -77,6 +77,21 @@ describe('a runner that is new', () => {
     expect(checkReport(added, { rows: ['hello'] })).toEqual([]);
   });
 
+  it('registers for one job, which a daemon refuses and one-job runs', async () => {
+    await using forgejo = await startFakeForgejo();
+    await using folder = await openFolder();
+    const flags = ['--no-interactive', '--instance', forgejo.url, '--token', forgejo.registrationToken, '--ephemeral'];
+    expect(await run(folder, 'register', ...flags, '--labels', 'linux:host')).toMatchObject({ code: 0 });
+    const added = forgejo.addJob(job);
+    const refused = await run(folder, 'daemon');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('FRR708');
+    expect(added.status()).toBe('waiting');
+    expect(await run(folder, 'one-job')).toMatchObject({ code: 0 });
+    expect(added.status()).toBe('success');
+    expect(forgejo.runnerStatus(forgejo.runners()[0]?.uuid ?? '')).toBe('deleted');
+  });
+
   it('is told what is wrong with a registration token', async () => {
     await using forgejo = await startFakeForgejo();
     await using folder = await openFolder();
