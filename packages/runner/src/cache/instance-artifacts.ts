@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { getCACertificates } from 'node:tls';
 import type { ArtifactAnswer, ArtifactService } from './cache-access.ts';
 import { CacheRefusal } from './cache-refusal.ts';
 
@@ -10,6 +11,8 @@ export interface ArtifactInstance {
   readonly token: string;
   /** Takes any certificate. */
   readonly insecure: boolean;
+  /** PEM of authorities beside those that the system and Node know. */
+  readonly ca?: string;
   /** For `HTTPS_PROXY` and the like. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -22,13 +25,17 @@ const answerMs = 60_000;
  * Hands calls for artifacts on to the instance of a job, with the job's own token and to this one service. Contents go
  * between the job and the instance directly.
  */
-export function instanceArtifacts({ url, token, insecure, env }: ArtifactInstance): ArtifactService {
+export function instanceArtifacts({ url, token, insecure, ca, env }: ArtifactInstance): ArtifactService {
   const service = `${url.replace(/\/+$/, '')}/twirp/github.actions.results.api.v1.ArtifactService`;
   const isTls = service.startsWith('https:');
   return async ({ method, body }, signal) => {
     // Of this call alone: nothing is left open when the job ends.
     const agent = isTls
-      ? new HttpsAgent({ proxyEnv: env, rejectUnauthorized: !insecure })
+      ? new HttpsAgent({
+          proxyEnv: env,
+          rejectUnauthorized: !insecure,
+          ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
+        })
       : new HttpAgent({ proxyEnv: env });
     try {
       const answered = Promise.withResolvers<IncomingMessage>();

@@ -124,7 +124,7 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
       envs: config.runner.envs,
       maxTimeoutMs: config.runner.timeoutMs,
       policy,
-      services: taskServices(cache, { config, env: io.env }),
+      services: taskServices(cache, { config, env: io.env, connections }),
       useLabels: (connection) => backends.use(connection),
       occupyLabel: (label) => labelCapacity.occupy([label]),
       hurry: io.hurry,

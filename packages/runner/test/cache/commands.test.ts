@@ -1,3 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { eventually, openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { main } from '../../src/main.ts';
@@ -87,4 +92,24 @@ it('does not touch a cache of a later version', async () => {
   database.close();
   const [code, , stderr] = await run('cache', 'ls', '--dir', 'kept');
   expect([code, stderr]).toStrictEqual([1, expect.stringContaining('another version of the runner (layout 99)')]);
+});
+
+it('speaks https where it has a certificate, and does not start with half of one', async () => {
+  const [key, cert] = [folder.join('key.pem'), folder.join('cert.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', ...subject];
+  execFileSync('openssl', [...make, '-keyout', key, '-out', cert], { stdio: 'pipe' });
+  await folder.write({
+    'half.yml': `cache: { tls_cert: ${cert} }`,
+    'c.yml': `cache: { tls_cert: ${cert}, tls_key: ${key} }`,
+  });
+  const flags = ['--host', '127.0.0.1', '--secret', 'shared', '--dir', 'kept'];
+  expect((await run('cache-server', '-c', 'half.yml', ...flags))[2]).toContain('no tls_key');
+  const started = start('cache-server', '-c', 'c.yml', ...flags);
+  const url = await eventually(() => /https:\/\/127\.0\.0\.1:\d+\//.exec(started.stdout())?.[0]);
+  const [answer] = (await once(get(url, { ca: await readFile(cert) }), 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(200);
+  answer.resume();
+  started.interrupt.abort(new Error('stop'));
+  expect(await started.code).toBe(0);
 });
