@@ -124,14 +124,6 @@ it.each([
   });
 });
 
-it.each(['cache-server'])('says that the command %s is not there yet', async (command) => {
-  expect((await runMain([command, '-c', 'config.yml'])).stderr).toBe(
-    'error FRR101: the command line is wrong\n' +
-      `  this version of the runner does not have the command "${command}" yet\n` +
-      'next: forgejo-runner --help shows the commands that it has\n',
-  );
-});
-
 it('prints a configuration file', async () => {
   expect(await runMain(['generate-config'])).toEqual({ exitCode: 0, stdout: exampleConfig(), stderr: '' });
 });

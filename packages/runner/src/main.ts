@@ -38,18 +38,8 @@ export async function main(args: readonly string[], io: Io, options: MainOptions
   }
 }
 
-// Commands of the Go runner, named in a message so that nobody looks for a misspelling.
-const commandsToCome: ReadonlySet<string> = new Set(['register', 'create-runner-file', 'cache-server']);
-
 function usageError(error: CommanderError, args: readonly string[]): UserError {
   const unknown = /^error: unknown command '(.*?)'/s.exec(error.message)?.[1];
-  if (unknown !== undefined && commandsToCome.has(unknown)) {
-    return new UserError('FRR101', {
-      problems: [{ message: `this version of the runner does not have the command "${unknown}" yet` }],
-      next: 'forgejo-runner --help shows the commands that it has',
-      cause: error,
-    });
-  }
   const message = error.message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*?)\?\)$/s, '; did you mean $1')

@@ -13,8 +13,6 @@ For users of \`forgejo-runner\`: every command and flag. This page is made from 
 Names and defaults are those of the Go runner. A switch may also be written as \`--flag=true\` or \`--flag=false\`. Flags of a
 command stand after its name. \`-c\` and \`--debug\` may stand before it as well.
 
-The command \`cache-server\` of the Go runner, which this version does not have yet, is an error that says so.
-
 ## Exit codes
 
 | code | meaning |
