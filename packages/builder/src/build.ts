@@ -12,8 +12,7 @@ import type { Manifest } from './manifest/manifest.ts';
 import { findBase } from './package/base-binary.ts';
 import { makeExecutable } from './package/sea.ts';
 import { findInstallation, type Installation } from './resolve/installation.ts';
-import { openNpm } from './resolve/npm.ts';
-import { resolvePackages } from './resolve/resolution.ts';
+import { type LockOptions, type ResolveInput, resolveProject } from './resolve/resolve-project.ts';
 import type { Resolution } from './resolve/resolved-package.ts';
 import { inCache } from './store/disk-problem.ts';
 import { defaultCacheDir, openStore, type Store } from './store/store.ts';
@@ -22,7 +21,7 @@ import { type OutputSource, writeOutput } from './store/write-output.ts';
 import { throwAll, UserError, UserErrors } from './user-error.ts';
 
 /** What to build, where to, and how much of it. */
-export interface BuildOptions {
+export interface BuildOptions extends LockOptions {
   readonly manifest: Manifest;
   /** File of the result. Made executable. */
   readonly output: string;
@@ -104,12 +103,11 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
 
 /** Finds all packages, refuses two that provide one backend, and lays the work folder out. */
 export async function resolve(
-  running: Omit<Build, 'options'> & { readonly options: Pick<BuildOptions, 'manifest' | 'cwd' | 'env'> },
+  running: Omit<Build, 'options'> & { readonly options: ResolveInput },
 ): Promise<Resolution> {
   const { options, installation, store, workDir, emit, signal } = running;
   return runStep('resolve', emit, async () => {
-    const npm = openNpm(options.cwd, options.env ?? process.env);
-    const resolution = await resolvePackages(options.manifest, { installation, store, npm, cwd: options.cwd }, signal);
+    const resolution = await resolveProject(options, { installation, store }, signal);
     throwAll(findDuplicates(resolution.backends));
     await layOutPackages(workDir, resolution);
     const titles = resolution.backends.map((backend) => `${backend.name}@${backend.version}`);

@@ -32,6 +32,11 @@ export type ErrorCode =
   | 'FRB310'
   | 'FRB311'
   | 'FRB312'
+  | 'FRB313'
+  | 'FRB314'
+  | 'FRB315'
+  | 'FRB316'
+  | 'FRB317'
   | 'FRB401'
   | 'FRB402'
   | 'FRB403'
@@ -187,6 +192,36 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'git repository not readable',
     cause: 'git is missing, the repository does not answer, or the reference is not in it',
     next: 'try git ls-remote with the same URL',
+    exit: 3,
+  },
+  FRB313: {
+    title: 'Not in the cache',
+    cause: 'with --offline nobody is asked, and the cache does not have all that is needed',
+    next: 'run forgejo-runner-build fetch with the same flags where there is a network',
+    exit: 3,
+  },
+  FRB314: {
+    title: 'The lock does not fit',
+    cause: 'the lock was made for other packages or tools than those of this build, and --frozen forbids to change it',
+    next: 'run forgejo-runner-build fetch without --frozen, and commit the lock',
+    exit: 3,
+  },
+  FRB315: {
+    title: 'Unreadable lock',
+    cause: 'the lock file was damaged, or written by another version of the builder',
+    next: 'restore it, or make a new one: forgejo-runner-build update',
+    exit: 3,
+  },
+  FRB316: {
+    title: 'The cache was changed',
+    cause: 'a file in the cache is not what was installed there',
+    next: 'find out who changed it; forgejo-runner-build cache verify removes what is damaged',
+    exit: 3,
+  },
+  FRB317: {
+    title: 'No lock in the runner',
+    cause: 'the file was not built by forgejo-runner-build, or by an older version, or it was packed afterwards',
+    next: 'check the path; forgejo-runner build-info says how a runner was made',
     exit: 3,
   },
   FRB401: {

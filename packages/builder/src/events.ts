@@ -1,11 +1,12 @@
 import type { ErrorCode } from './error-codes.ts';
 
 /** The steps of a build, in the order in which they start. */
-export type StepId = 'resolve' | 'check' | 'entry' | 'bundle' | 'package' | 'smoke' | 'write';
+export type StepId = 'resolve' | 'vendor' | 'check' | 'entry' | 'bundle' | 'package' | 'smoke' | 'write';
 
 /** What a step is doing, in words. */
 export const stepTitles: Readonly<Record<StepId, string>> = {
   resolve: 'Resolve packages',
+  vendor: 'Write tarballs of all packages',
   check: 'Check types against the API',
   entry: 'Write the entry',
   bundle: 'Bundle',

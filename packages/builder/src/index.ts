@@ -10,6 +10,19 @@ export { type Manifest, manifestFromFlags } from './manifest/manifest.ts';
 export { manifestJsonSchema, type WrittenManifest } from './manifest/manifest-schema.ts';
 export { openProject, type Project, type ProjectOptions } from './manifest/project.ts';
 export { suggestManifest, type SuggestedManifest } from './manifest/suggest-manifest.ts';
+export { type FetchOptions, type FetchReport, fetchPackages } from './fetch.ts';
+export { readEmbeddedLock } from './evidence/embedded-lock.ts';
+export { type BuildLock, type LockedBase, type LockedRequest, lockText, readLockFile } from './resolve/lock.ts';
+export { findOutdated, type Outdated, whyInstalled } from './resolve/outdated.ts';
+export type { LockOptions } from './resolve/resolve-project.ts';
+export {
+  type CacheEntry,
+  type CacheReport,
+  listCache,
+  pruneCache,
+  type PruneReport,
+  verifyCache,
+} from './store/cache.ts';
 export { type CatalogueEntry, findBackends } from './resolve/catalogue.ts';
 export { type Npm, openNpm } from './resolve/npm.ts';
 export { type PackageSpec, parsePackageSpec } from './manifest/package-spec.ts';

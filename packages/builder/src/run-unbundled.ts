@@ -13,6 +13,7 @@ import type { EventSink } from './events.ts';
 import { makeBuildInfo } from './evidence/build-info.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { findInstallation } from './resolve/installation.ts';
+import type { LockOptions } from './resolve/resolve-project.ts';
 import type { Resolution } from './resolve/resolved-package.ts';
 import { inCache } from './store/disk-problem.ts';
 import { defaultCacheDir, openStore } from './store/store.ts';
@@ -20,7 +21,7 @@ import { openTempFolder } from './store/temp-folder.ts';
 import { UserError, UserErrors } from './user-error.ts';
 
 /** What to run. */
-export interface RunOptions {
+export interface RunOptions extends LockOptions {
   readonly manifest: Manifest;
   /** Arguments of the runner. */
   readonly args: readonly string[];
@@ -50,7 +51,7 @@ async function runIn(cacheDir: string, options: RunOptions): Promise<number> {
   const store = openStore(cacheDir);
   await using work = await openTempFolder(store.dir);
   const resolution = await resolve({
-    options: { manifest, cwd },
+    options: { ...options, manifest, cwd },
     installation,
     store,
     workDir: work.dir,

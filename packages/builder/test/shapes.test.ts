@@ -58,6 +58,7 @@ it('makes one executable file that says which packages it has', async () => {
       { name: '@forgejo-runner/core', version: '1.0.0', source: 'path', backends: [] },
       { name: '@forgejo-runner/runner', version: '1.0.0', source: 'path', backends: [] },
     ],
+    lock: expect.stringMatching(/^forgejo-runner-lock-1:/) as string,
   });
 });
 

@@ -3,6 +3,7 @@ import esbuild, { type BuildFailure, type BuildOptions, type BuildResult, type M
 import { judgeCoreCopies, requireOneCore } from '../check/core-copies.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Resolution } from '../resolve/resolved-package.ts';
+import { requireUnchanged } from '../store/check-inputs.ts';
 import type { Store } from '../store/store.ts';
 import { throwAll, UserError } from '../user-error.ts';
 import { droppedImports, translateBundleErrors } from './bundle-errors.ts';
@@ -66,6 +67,7 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
   const inputs = Object.keys(result.metafile.inputs).filter((input) => !isLazyBuiltin(input));
   requireOneCore(inputs);
   const absolute = inputs.map((input) => path.resolve(workDir, input));
+  await requireUnchanged(absolute, store.dir);
   const warnings = await judge(request, result.warnings, absolute, findings, store);
   const code = result.outputFiles[0]?.text ?? '';
   return {

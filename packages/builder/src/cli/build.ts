@@ -2,7 +2,7 @@ import path from 'node:path';
 import { build, type BuildReport } from '../build.ts';
 import { stepTitles } from '../events.ts';
 import { exitCodes } from './exit-codes.ts';
-import { openCommandProject } from './open-command-project.ts';
+import { cacheOption, openCommandProject } from './open-command-project.ts';
 import { openProgress } from './print-progress.ts';
 import type { BuildFlags } from './flags.ts';
 
@@ -13,7 +13,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   const { manifest } = project;
   const isExecutable = flags.sea ?? project.output.isExecutable ?? false;
   const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable));
-  const steps = Object.keys(stepTitles).filter((step) => isExecutable || step !== 'package');
+  const steps = Object.keys(stepTitles).filter((step) => step !== 'vendor' && (isExecutable || step !== 'package'));
   const start = performance.now();
   let report: BuildReport;
   {
@@ -22,11 +22,12 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       manifest,
       output,
       isExecutable,
+      ...project.lock,
       cwd,
       signal,
       isSmokeRun: flags.smokeRun !== false && (project.output.isSmokeRun ?? true),
       onEvent: progress.onEvent,
-      ...(flags.cacheDir === undefined ? {} : { cacheDir: path.resolve(cwd, flags.cacheDir) }),
+      ...cacheOption(flags, cwd),
     });
   }
   printReport(report, flags, Math.round(performance.now() - start));

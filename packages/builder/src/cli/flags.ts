@@ -17,6 +17,9 @@ export interface ProjectFlags extends OutputFlags {
   readonly cacheDir?: string;
   /** `false` for `--no-manifest`. */
   readonly manifest?: string | boolean;
+  /** `false` for `--no-frozen`. */
+  readonly frozen?: boolean;
+  readonly offline?: boolean;
 }
 
 /** Flags of `build`. */
@@ -69,6 +72,14 @@ export function packageFlags(command: Command): Command {
 export function projectFlags(command: Command): Command {
   const all = cacheFlag(manifestFlag(packageFlags(command)));
   return outputFlags(all.option('--no-manifest', 'use no manifest, only flags'));
+}
+
+/** Adds the flags that say how the lock is used. */
+export function lockFlags(command: Command): Command {
+  return command
+    .option('--frozen', 'the lock has to fit, and nothing is looked up beyond it (default where CI is set)')
+    .option('--no-frozen', 'look up what the lock does not have, and write it')
+    .option('--offline', 'ask nobody: everything has to be in the cache or beside the manifest');
 }
 
 /** Adds the flags of `build`, which `init` writes into a manifest as well. */

@@ -58,6 +58,7 @@ it.each([
     ['--log-format', 'xml'],
     "option '--log-format <format>' argument 'xml' is invalid. Allowed choices are auto, plain, json.",
   ],
+  [['cache', 'eat'], 'cache "eat": expected ls, prune or verify'],
   [['surplus'], "too many arguments for 'build'. Expected 0 arguments but got 1: surplus."],
 ])('refuses %j', async (argv, message) => {
   await expect(parse(...argv)).rejects.toMatchObject({
@@ -71,6 +72,12 @@ it.each([
   [['add', 'a', 'b@^1'], 'add', ['a', 'b@^1']],
   [['remove', 'host'], 'remove', ['host']],
   [['suggest', '--config', 'x.yml'], 'suggest', []],
+  [['fetch', '--offline'], 'fetch', []],
+  [['vendor'], 'vendor', []],
+  [['update', 'a', 'b'], 'update', ['a', 'b']],
+  [['outdated'], 'outdated', []],
+  [['why', 'a'], 'why', ['a']],
+  [['cache', 'ls'], 'cache', ['ls']],
   [['search', 'k8s'], 'search', ['k8s']],
   [['info', 'a@1'], 'info', ['a@1']],
 ])('takes %j for the command %s', async (argv, command, args) => {

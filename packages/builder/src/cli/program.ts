@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../user-error.ts';
 import { type CatalogueCommands, defineCatalogue } from './define-catalogue.ts';
+import { type CacheCommands, defineCache } from './define-cache.ts';
+import { defineLock, type LockCommands } from './define-lock.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
 import { defineTest, type TestCommands } from './define-test.ts';
-import { type BuildFlags, buildFlags, type ProjectFlags, projectFlags } from './flags.ts';
+import { type BuildFlags, buildFlags, lockFlags, type ProjectFlags, projectFlags } from './flags.ts';
 
 /** What the commands do. Each resolves to its exit code. */
-export interface Commands extends ManifestCommands, CatalogueCommands, TestCommands {
+export interface Commands extends ManifestCommands, LockCommands, CatalogueCommands, TestCommands, CacheCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
   readonly run: (flags: ProjectFlags, args: readonly string[]) => Promise<number>;
 }
@@ -39,15 +41,17 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
     // Our own printing adds the code and the next step.
     .configureOutput({ outputError: () => undefined })
     .showHelpAfterError(false);
-  buildFlags(projectFlags(program.command('build', { isDefault: true })))
+  buildFlags(lockFlags(projectFlags(program.command('build', { isDefault: true }))))
     .description('build a runner (the default)')
     .action((flags: BuildFlags) => finish(commands.build(flags)));
-  projectFlags(program.command('run'))
+  lockFlags(projectFlags(program.command('run')))
     .description('run a runner from its packages as they are, without building it: for developing a backend')
     .argument('[args...]', 'arguments of the runner, after --')
     .action((args: string[], flags: ProjectFlags) => finish(commands.run(flags, args)));
   defineManifest(program, commands, finish);
+  defineLock(program, commands, finish);
   defineCatalogue(program, commands, finish);
   defineTest(program, commands, finish);
+  defineCache(program, commands, finish);
   return program;
 }

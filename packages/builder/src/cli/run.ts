@@ -1,9 +1,8 @@
-import path from 'node:path';
 import { runUnbundled } from '../run-unbundled.ts';
 import { findOwnPackage } from '../resolve/own-package.ts';
 import type { ProjectFlags } from './flags.ts';
 import type { Interrupts } from './interrupts.ts';
-import { openCommandProject } from './open-command-project.ts';
+import { cacheOption, openCommandProject } from './open-command-project.ts';
 import { printError } from './print-error.ts';
 import { openProgress } from './print-progress.ts';
 
@@ -16,10 +15,11 @@ export async function runCommand(
   const cwd = process.cwd();
   const own = await findOwnPackage(cwd, flags.with ?? []);
   const asked = own === undefined ? flags : { ...flags, with: [...(flags.with ?? []), own] };
-  const { manifest } = await openCommandProject(asked, cwd);
+  const { manifest, lock } = await openCommandProject(asked, cwd);
   // Only what is wrong is worth a line here: stdout and stderr belong to the runner.
   await using progress = await openProgress(flags.logFormat === 'auto' ? 'plain' : flags.logFormat, []);
   return runUnbundled({
+    ...lock,
     manifest,
     args,
     cwd,
@@ -38,6 +38,6 @@ export async function runCommand(
         isVerbose: flags.verbose ?? false,
         stream: process.stderr,
       }),
-    ...(flags.cacheDir === undefined ? {} : { cacheDir: path.resolve(cwd, flags.cacheDir) }),
+    ...cacheOption(flags, cwd),
   });
 }

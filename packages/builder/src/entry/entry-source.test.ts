@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { openTempFolder } from '@forgejo-runner/testkit';
 import { expect, it } from 'vitest';
+import type { BuildLock } from '../resolve/lock.ts';
 import type { Resolution, ResolvedBackend, ResolvedPackage } from '../resolve/resolved-package.ts';
 import { openStore } from '../store/store.ts';
 import { entryFiles, withoutAwait } from './entry-source.ts';
@@ -11,13 +12,25 @@ function at(name: string): ResolvedPackage {
   return { name, version: '1.2.3', dir: `/x/${name}`, source: 'registry' };
 }
 
+const lock: BuildLock = {
+  lockVersion: 1,
+  tools: { builder: '1', esbuild: '1', node: '26' },
+  api: '1',
+  backends: [],
+  requests: [],
+  folders: {},
+  overrides: {},
+  bases: {},
+  packages: {},
+};
+
 function resolutionOf(...names: readonly string[]): Resolution {
   const backends: ResolvedBackend[] = names.map((name) => ({
     ...at(name),
     field: { api: 1, backends: ['x'], export: name === 'b' ? './register' : '.' },
     isSideEffectFree: false,
   }));
-  return { core: at('core'), runner: at('runner'), backends, replaced: [], folders: new Map(), isOfficial: true };
+  return { core: at('core'), runner: at('runner'), backends, replaced: [], folders: new Map(), lock, isOfficial: true };
 }
 
 it('writes a program that a person can read', async () => {

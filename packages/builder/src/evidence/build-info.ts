@@ -1,4 +1,5 @@
 import esbuild from 'esbuild';
+import { embedLock } from './embedded-lock.ts';
 import type { Installation } from '../resolve/installation.ts';
 import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
 
@@ -17,6 +18,8 @@ export interface BuildInfo {
   readonly official: boolean;
   /** Backends in their order, then what else was chosen or replaced by name. */
   readonly packages: readonly BuildInfoPackage[];
+  /** What it was locked to, packed: `update --from` reads it. */
+  readonly lock: string;
 }
 
 /** One package that was chosen by name. */
@@ -49,6 +52,7 @@ export function makeBuildInfo(resolution: Resolution, installation: Installation
       ...backends.map((backend) => entry(backend, backend.field.backends)),
       ...others.map((other) => entry(other, [])),
     ],
+    lock: embedLock(resolution.lock),
   };
 }
 

@@ -22,6 +22,11 @@ export interface OutputSettings {
   readonly isSmokeRun?: boolean;
 }
 
+/** The lock that belongs to a manifest: beside it, with the ending `.lock`. */
+export function lockFileOf(manifestFile: string): string {
+  return manifestFile.replace(/\.(?:ya?ml|json)$/, '') + '.lock';
+}
+
 /** The manifest of a folder, if it has one. */
 export function findManifest(dir: string): string | undefined {
   const file = path.join(dir, manifestName);

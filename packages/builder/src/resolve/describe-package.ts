@@ -3,6 +3,8 @@ import type { Store } from '../store/store.ts';
 import { quoted, UserError } from '../user-error.ts';
 import { requireCompatible } from './compatibility.ts';
 import type { Installation } from './installation.ts';
+import type { BuildLock } from './lock.ts';
+import type { LockedPackages } from './npm-lock.ts';
 import type { Npm } from './npm.ts';
 import { type PackageField, readPackageField } from './package-field.ts';
 import type { PackageJson } from './package-json.ts';
@@ -16,6 +18,16 @@ export interface ResolveContext {
   readonly npm: Npm;
   /** The folder that the user stands in. */
   readonly cwd: string;
+  /** What was locked before: it is not asked for again. */
+  readonly lock?: BuildLock | undefined;
+  /** What the lock does not have is an error. */
+  readonly isFrozen?: boolean;
+  /** Nobody may be asked: what is not in the cache is an error. */
+  readonly isOffline?: boolean;
+  /** What was remembered of earlier builds does not count. */
+  readonly isFresh?: boolean;
+  /** Tarballs that lie beside the project, by place in the tree. */
+  readonly vendored?: (locked: LockedPackages) => Promise<ReadonlyMap<string, string>>;
 }
 
 /** A package that was asked for. */

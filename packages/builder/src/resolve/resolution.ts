@@ -3,10 +3,11 @@ import type { Manifest } from '../manifest/manifest.ts';
 import type { PackageSpec } from '../manifest/package-spec.ts';
 import { UserError } from '../user-error.ts';
 import { describePackage, type ResolveContext, type Wanted } from './describe-package.ts';
-import { checkoutFolder, folderPackages } from './folder-packages.ts';
+import { checkoutFolder, folderPackages, versionsOf } from './folder-packages.ts';
 import { gather } from './gather.ts';
 import { coreName, type Installation, runnerName } from './installation.ts';
 import { readPackageJson, realFolder } from './package-json.ts';
+import { type BuildLock, currentTools } from './lock.ts';
 import { isRemote, resolveRemote } from './resolve-remote.ts';
 import type { Resolution, ResolvedBackend, ResolvedPackage } from './resolved-package.ts';
 
@@ -31,12 +32,24 @@ export async function resolvePackages(
   ].map((entry) => ({ ...entry, spec: redirect(entry.spec, manifest, context.installation) }));
   const local = await gather(wanted, (entry) => resolveLocal(entry, context, signal));
   const remote = await resolveRemote(wanted.filter(isRemote), manifest, context, signal);
-  const found = wanted.map((entry, index) => local[index] ?? remote.get(entry.spec));
+  const found = wanted.map((entry, index) => local[index] ?? remote.packages.get(entry.spec));
   const [core, runner, ...backends] = found as [ResolvedPackage, ResolvedPackage, ...ResolvedBackend[]];
   const replaced = await resolveReplaced(manifest);
   const isReleased = [core, runner].every((one) => one.source === 'registry' && one.version === version);
   const kept = withoutTwins(backends);
+  const lock: BuildLock = {
+    lockVersion: 1,
+    tools: currentTools(version),
+    api: core.version,
+    backends: kept.map((one) => one.name),
+    requests: remote.requests,
+    folders: await versionsOf(await folderPackages(manifest, context.installation)),
+    overrides: {},
+    bases: {},
+    packages: remote.locked,
+  };
   return {
+    lock,
     core,
     runner,
     backends: kept,

@@ -2,16 +2,21 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { PackageSpec } from '../manifest/package-spec.ts';
+import { keyOf } from '../store/store.ts';
+import { openTempFolder } from '../store/temp-folder.ts';
+import { UserError } from '../user-error.ts';
 import { checkedField, describePackage, type Found, type ResolveContext, type Wanted } from './describe-package.ts';
 import { folderPackages, versionsOf } from './folder-packages.ts';
 import { gather } from './gather.ts';
+import { type BuildLock, type LockedRequest, requestKey } from './lock.ts';
+import { type LockedPackages, lockedPackages, lockTree, type TreeRequest } from './npm-lock.ts';
 import type { Npm } from './npm.ts';
 import { type PackageJson, readPackageJson, realFolder } from './package-json.ts';
 import { type Pinned, pinSpec, type RemoteSpec, viewSpec } from './pin.ts';
 import { viewPackage } from './registry-view.ts';
 import type { ResolvedPackage } from './resolved-package.ts';
 import { readTarball } from './tarball.ts';
-import { findTree, installTree, type Tree, treeKey } from './tree.ts';
+import { openTree, type Tree } from './tree.ts';
 
 /** A package that npm has to get. */
 export type RemoteWanted = Wanted & { readonly spec: RemoteSpec };
@@ -21,8 +26,16 @@ export function isRemote(entry: Wanted): entry is RemoteWanted {
   return entry.spec.kind !== 'path';
 }
 
+/** What was got, and what it was locked to. */
+export interface ResolvedRemote {
+  readonly packages: ReadonlyMap<PackageSpec, ResolvedPackage>;
+  readonly requests: readonly LockedRequest[];
+  readonly locked: LockedPackages;
+}
+
 /**
- * Gets packages through npm, or from the cache when exactly these were installed before.
+ * Gets packages through npm, or from the cache when exactly these were installed before. What the lock of the context
+ * says is not asked for again.
  *
  * @throws UserError, or UserErrors with all that is wrong.
  */
@@ -31,24 +44,120 @@ export async function resolveRemote(
   manifest: Manifest,
   context: ResolveContext,
   signal: AbortSignal,
-): Promise<ReadonlyMap<PackageSpec, ResolvedPackage>> {
-  if (wanted.length === 0) return new Map();
-  const pinned = await gather(wanted, (entry) => pinSpec(entry.spec, context.npm, signal));
+): Promise<ResolvedRemote> {
+  if (context.isFrozen === true) requireLocked(wanted, context.lock);
+  if (wanted.length === 0) return { packages: new Map(), requests: [], locked: {} };
+  const pinned = await gather(wanted, (entry) => pin(entry.spec, context, signal));
   const standIns = await versionsOf(await folderPackages(manifest, context.installation));
-  const key = treeKey(
-    pinned.map((pin) => pin.identity),
-    standIns,
-  );
-  const present = await findTree(context.store, key);
-  const names = await nameAll(wanted, pinned, present, key, context, signal);
-  const dependencies = Object.fromEntries(names.map((name, index) => [name, pinned[index]?.npmSpec ?? '']));
-  const tree = present ?? (await installTree(context.store, key, { dependencies, standIns }, context.npm, signal));
+  const key = keyOf('lock-1', pinned.map((one) => one.identity).toSorted(), standIns, nodeMajor());
+  const names = await nameAll(wanted, pinned, key, context, signal);
+  const request = requestOf(wanted, pinned, names, standIns);
+  const locked = await lockedFor(request, key, context, signal);
+  const { npm, isOffline = false, vendored } = context;
+  const source = { npm, isOffline, tarballs: await (vendored?.(locked) ?? new Map<string, string>()) };
+  const tree = await openTree(context.store, request, locked, source, signal);
   const described = await gather(wanted, async (entry) => {
-    const name = names[wanted.indexOf(entry)] ?? '';
-    const found = await findInTree(tree, name, entry.spec);
+    const found = await findInTree(tree, names[wanted.indexOf(entry)] ?? '', entry.spec);
     return describePackage(entry, found, context, signal);
   });
-  return new Map(wanted.map((entry, index) => [entry.spec, described[index] as ResolvedPackage]));
+  return {
+    packages: new Map(wanted.map((entry, index) => [entry.spec, described[index] as ResolvedPackage])),
+    requests: wanted.map((entry, index) => {
+      const { npmSpec, identity } = pinned[index] as Pinned;
+      const isLocal = npmSpec.startsWith('file:');
+      return { request: requestKey(entry.spec), name: names[index] ?? '', spec: isLocal ? 'file' : npmSpec, identity };
+    }),
+    locked,
+  };
+}
+
+/** Before anybody is asked: what a frozen lock does not have will not be looked up. */
+function requireLocked(wanted: readonly RemoteWanted[], lock: BuildLock | undefined): void {
+  const missing = wanted
+    .map((entry) => requestKey(entry.spec))
+    .filter((key) => !lock?.requests.some((one) => one.request === key));
+  if (missing.length > 0)
+    throw new UserError('FRB314', `${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} not in the lock`);
+}
+
+function nodeMajor(): string {
+  return process.versions.node.split('.', 1)[0] ?? '';
+}
+
+function requestOf(
+  wanted: readonly RemoteWanted[],
+  pinned: readonly Pinned[],
+  names: readonly string[],
+  standIns: Readonly<Record<string, string>>,
+): TreeRequest {
+  const tarballs = new Map<string, string>();
+  const dependencies = wanted.map(({ spec }, index) => {
+    const name = names[index] ?? '';
+    const { npmSpec = '', identity = '' } = pinned[index] ?? {};
+    if (spec.kind !== 'tarball' || !npmSpec.startsWith('file:')) return [name, npmSpec];
+    tarballs.set(name, spec.location);
+    // By content, so that the same tarball from another place is the same.
+    return [name, `file:tarballs/${keyOf(identity)}.tgz`];
+  });
+  return {
+    dependencies: Object.fromEntries(dependencies) as Record<string, string>,
+    standIns,
+    overrides: {},
+    tarballs,
+  };
+}
+
+const pinSchema = z.object({ npmSpec: z.string(), identity: z.string() });
+
+/** What the lock says, else what the registry says now; offline what it said the last time. */
+async function pin(spec: RemoteSpec, context: ResolveContext, signal: AbortSignal): Promise<Pinned> {
+  const { lock, npm, isOffline = false, store } = context;
+  const request = requestKey(spec);
+  const isLocalFile = spec.kind === 'tarball' && !/^https?:/.test(spec.location);
+  const known = isLocalFile ? undefined : lock?.requests.find((one) => one.request === request);
+  if (known !== undefined) return { npmSpec: known.spec, identity: known.identity };
+  const key = keyOf('pin-1', request);
+  if (isOffline && !isLocalFile) {
+    const earlier = pinSchema.safeParse(await store.readJson('pins', key));
+    if (earlier.success) return earlier.data;
+  }
+  const mayAsk = !isOffline || isLocalFile || /^\d/.test(spec.kind === 'registry' ? spec.range : '');
+  if (!mayAsk) throw new UserError('FRB313', `${request}: nobody may be asked which version that is`);
+  const pinned = await pinSpec(spec, npm, signal);
+  if (!isLocalFile) await store.writeJson('pins', key, { npmSpec: pinned.npmSpec, identity: pinned.identity });
+  return pinned;
+}
+
+async function lockedFor(
+  request: TreeRequest,
+  key: string,
+  context: ResolveContext,
+  signal: AbortSignal,
+): Promise<LockedPackages> {
+  const { lock, store, npm, isOffline = false } = context;
+  if (lock !== undefined && context.isFresh !== true && covers(lock, request)) return lock.packages;
+  if (context.isFrozen === true)
+    throw new UserError('FRB314', 'the lock was made for other packages, or for other versions of folders');
+  const known = lockedPackages.safeParse(await store.readJson('locks', key));
+  if (known.success && context.isFresh !== true) return known.data;
+  await using work = await openTempFolder(store.dir);
+  const npmFlags = isOffline ? ['--offline'] : [];
+  const locked = await lockTree(work.dir, request, { before: lock?.packages, npmFlags, npm }, signal);
+  await store.writeJson('locks', key, locked);
+  return locked;
+}
+
+/** Was the lock made for the same packages in the same versions? */
+function covers(lock: BuildLock, request: TreeRequest): boolean {
+  const chosen = new Map(lock.requests.map((one) => [one.name, one]));
+  const names = Object.keys(request.dependencies);
+  const isSame = (name: string): boolean => {
+    const spec = request.dependencies[name] ?? '';
+    const one = chosen.get(name);
+    return one !== undefined && (one.spec === spec || spec === `file:tarballs/${keyOf(one.identity)}.tgz`);
+  };
+  const isSameStandIns = JSON.stringify(request.standIns) === JSON.stringify(lock.folders);
+  return chosen.size === names.length && names.every(isSame) && isSameStandIns;
 }
 
 const recordedNames = z.record(z.string(), z.string());
@@ -57,30 +166,32 @@ const recordedNames = z.record(z.string(), z.string());
 async function nameAll(
   wanted: readonly RemoteWanted[],
   pinned: readonly Pinned[],
-  present: Tree | undefined,
   key: string,
   context: ResolveContext,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const recorded = present === undefined ? undefined : await context.store.readJson('trees', `${key}-names`);
-  const known = recordedNames.safeParse(recorded);
-  const earlier = known.success ? pinned.map((pin) => known.data[pin.identity]) : [];
+  const ofLock = wanted.map(
+    (entry) => context.lock?.requests.find((one) => one.request === requestKey(entry.spec))?.name,
+  );
+  if (ofLock.every((name) => name !== undefined)) return ofLock;
+  const known = recordedNames.safeParse(await context.store.readJson('locks', `${key}-names`));
+  const earlier = known.success ? pinned.map((one) => known.data[one.identity]) : [];
   if (earlier.length > 0 && earlier.every((name) => name !== undefined)) return earlier;
   const names = await gather(wanted, async (entry) => {
-    const pin = pinned[wanted.indexOf(entry)] as Pinned;
-    const viewed = pin.viewed ?? (await lookAt(entry.spec, pin, context.npm, signal));
+    const one = pinned[wanted.indexOf(entry)] as Pinned;
+    const viewed = one.viewed ?? (await lookAt(entry.spec, one, context.npm, signal));
     if (entry.isBackend) await checkedField(viewed, entry.spec.kind === 'registry', context, signal);
     return viewed.name;
   });
-  const record = Object.fromEntries(pinned.map((pin, index) => [pin.identity, names[index] ?? '']));
-  await context.store.writeJson('trees', `${key}-names`, record);
+  const record = Object.fromEntries(pinned.map((one, index) => [one.identity, names[index] ?? '']));
+  await context.store.writeJson('locks', `${key}-names`, record);
   return names;
 }
 
 /** A local tarball is read, everything else is asked for. */
-async function lookAt(spec: RemoteSpec, pin: Pinned, npm: Npm, signal: AbortSignal): Promise<PackageJson> {
+async function lookAt(spec: RemoteSpec, pinned: Pinned, npm: Npm, signal: AbortSignal): Promise<PackageJson> {
   const isLocal = spec.kind === 'tarball' && !/^https?:/.test(spec.location);
-  return isLocal ? readTarball(spec.location) : viewPackage(viewSpec(spec, pin), npm, signal);
+  return isLocal ? readTarball(spec.location) : viewPackage(viewSpec(spec, pinned), npm, signal);
 }
 
 async function findInTree(tree: Tree, name: string, spec: RemoteSpec): Promise<Found> {

@@ -1,3 +1,4 @@
+import type { BuildLock } from './lock.ts';
 import type { PackageField } from './package-field.ts';
 
 /** A package of the runner, with the folder that it lies in. */
@@ -31,6 +32,8 @@ export interface Resolution {
    * their exports name them, and they are found from packages that do not have them installed.
    */
   readonly folders: ReadonlyMap<string, string>;
+  /** What all of it was locked to. */
+  readonly lock: BuildLock;
   /** Runner and API as they were released, nothing replaced. */
   readonly isOfficial: boolean;
 }

@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
+import { sumFolder } from './sums.ts';
 
 /** A kind of thing that is kept. */
-export type Room = 'trees' | 'bases' | 'checks' | 'entries' | 'hazards';
+export type Room = 'trees' | 'locks' | 'pins' | 'bases' | 'checks' | 'entries' | 'hazards';
 
 /** What one build leaves for the next: keyed by content, written whole or not at all, shared between builds at once. */
 export interface Store {
@@ -14,7 +15,7 @@ export interface Store {
   /** The folder of a key if it is there. */
   readonly findFolder: (room: Room, key: string) => Promise<string | undefined>;
   /**
-   * The folder of a key, made by `make` in a temporary place when it is not there. Two builders that need the same
+   * The folder of a key, made by `make` in a temporary place when it is not there, with the checksums of its files. Two builders that need the same
    * folder at the same time make it once.
    */
   readonly folder: (
@@ -52,7 +53,12 @@ export function openStore(dir: string): Store {
     findFolder: async (room, key) => ((await isFolder(place(room, key))) ? place(room, key) : undefined),
     folder: async (room, key, make, signal) => {
       const target = place(room, key);
-      if (await isFolder(target)) return target;
+      if (await isFolder(target)) {
+        // The cache goes by when something was last used.
+        const now = new Date();
+        await utimes(target, now, now).catch(() => undefined);
+        return target;
+      }
       await mkdir(path.dirname(target), { recursive: true });
       await using _lock = await acquireLock(`${target}.lock`, signal);
       if (!(await isFolder(target))) await makeFolder(target, make);
@@ -79,6 +85,7 @@ async function makeFolder(target: string, make: (dir: string) => Promise<void>):
   await mkdir(temporary, { mode: 0o700 });
   try {
     await make(temporary);
+    await sumFolder(temporary);
     await rename(temporary, target);
   } finally {
     await rm(temporary, { recursive: true, force: true });
@@ -129,7 +136,8 @@ async function createLock(file: string): Promise<boolean> {
   }
 }
 
-async function isAbandoned(file: string): Promise<boolean> {
+/** Was a lock left by a process that is gone? */
+export async function isAbandoned(file: string): Promise<boolean> {
   const age = await stat(file).then(
     (found) => Date.now() - found.mtimeMs,
     () => 0,

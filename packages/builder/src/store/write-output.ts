@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../user-error.ts';
+import { isRunning } from './store.ts';
 import { diskProblem } from './disk-problem.ts';
 
 /** Where the output comes from: text in memory, or a finished file. */
@@ -15,9 +16,10 @@ export type OutputSource = { readonly contents: string } | { readonly file: stri
  * @throws UserError `FRB602`
  */
 export async function writeOutput(output: string, source: OutputSource): Promise<void> {
-  const temporary = path.join(path.dirname(output), `.${path.basename(output)}.${randomUUID().slice(0, 8)}.tmp`);
+  const temporary = temporaryBeside(output);
   try {
     await refuseFolder(output);
+    await sweepBeside(output);
     await writeWhole(temporary, source);
     await rename(temporary, output);
   } catch (error) {
@@ -26,6 +28,21 @@ export async function writeOutput(output: string, source: OutputSource): Promise
     throw new UserError('FRB602', `${output} could not be written: ${reason}`, { cause: error });
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+function temporaryBeside(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`);
+}
+
+/** Removes what a killed builder left beside an output. */
+async function sweepBeside(output: string): Promise<void> {
+  const dir = path.dirname(output);
+  const begin = `.${path.basename(output)}.`;
+  for (const name of await readdir(dir)) {
+    if (!name.startsWith(begin)) continue;
+    const pid = Number(/^(\d+)-[0-9a-f]{8}\.tmp$/.exec(name.slice(begin.length))?.[1] ?? 0);
+    if (pid > 0 && !isRunning(pid)) await rm(path.join(dir, name), { force: true });
   }
 }
 
@@ -45,7 +62,7 @@ async function writeWhole(temporary: string, source: OutputSource): Promise<void
 
 /** Replaces a text file that people keep, such as a manifest: whole or not at all. @throws UserError `FRB602` */
 export async function writeTextFile(file: string, text: string): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
+  const temporary = temporaryBeside(file);
   try {
     await refuseFolder(file);
     await writeFile(temporary, text, { flag: 'wx' });
