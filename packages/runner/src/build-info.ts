@@ -16,6 +16,8 @@ export interface BuildInfo {
   /** False where a package of ours was replaced. */
   readonly official: boolean;
   readonly packages: readonly BuiltPackage[];
+  /** The lock of the build as the builder packs it: `forgejo-runner-lock-1:`, raw deflate in base 64, `;`. */
+  readonly lock?: string;
 }
 
 /** A package of a built runner. */

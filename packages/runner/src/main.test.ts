@@ -1,3 +1,4 @@
+import { deflateRawSync } from 'node:zlib';
 import { readFileSync } from 'node:fs';
 import type { BackendFactory, FactoryRegistry, Registration } from '@forgejo-runner/core';
 import { expect, it } from 'vitest';
@@ -104,6 +105,16 @@ it('shows what it was built from', async () => {
   expect(text).toContain('@acme/host@1.2.3  registry     host, shell\n');
   expect(text).toContain('left@0.1.0        path ./left  -\n');
   expect(JSON.parse((await runMain(['build-info', '--json'], { buildInfo })).stdout)).toEqual(buildInfo);
+});
+
+it('prints the lock that it was built with', async () => {
+  const text = '{"lockVersion":1}\n';
+  const lock = `forgejo-runner-lock-1:${deflateRawSync(text).toString('base64')};`;
+  expect((await runMain(['build-info', '--lock'], { buildInfo: { ...buildInfo, lock } })).stdout).toBe(text);
+  expect((await runMain(['build-info', '--json'], { buildInfo: { ...buildInfo, lock } })).stdout).not.toContain('lock');
+  const none = await runMain(['build-info', '--lock'], { buildInfo });
+  expect(none.stderr).toContain('found none of its locks');
+  expect(none.code).toBe(1);
 });
 
 it('says so when it was put together without the builder', async () => {

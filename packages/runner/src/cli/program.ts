@@ -127,7 +127,8 @@ function commands(): readonly (readonly [Command, Action])[] {
       new Command('build-info')
         .summary('show what this runner was built from')
         .description('Shows which packages this runner was built from, and with what.')
-        .option('--json', 'print JSON'),
+        .option('--json', 'print JSON')
+        .option('--lock', 'print the lock of the build, with every package below those'),
       async (command, context) => (await import('./build-info.ts')).showBuildInfo(command.opts(), context),
     ],
     [
