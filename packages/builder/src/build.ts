@@ -1,6 +1,8 @@
 import { chmod, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Bundle, bundle, type BundleRequest, NeedsModules } from './bundle/bundle.ts';
+import { findTooLarge, findTooSlow } from './bundle/budgets.ts';
+import type { BundledPackage } from './bundle/packages-in.ts';
 import { checkBackends } from './check/check-types.ts';
 import { findDuplicates } from './check/duplicates.ts';
 import { entryFiles, withoutAwait } from './entry/entry-source.ts';
@@ -45,6 +47,8 @@ export interface BuildReport {
   readonly sizeBytes: number;
   readonly buildInfo: BuildInfo;
   readonly warnings: readonly UserError[];
+  /** What is in it and what each part weighs, the heaviest first. */
+  readonly packages: readonly BundledPackage[];
   /** How the result starts, unless it was not started. */
   readonly smoke: SmokeReport | undefined;
 }
@@ -87,7 +91,10 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
     emit({ event: 'warning', code: warning.code, message: warning.message, next: warning.next });
   }
   const artefact = await pack(running, bundled);
+  const { budgets } = options.manifest;
+  throwAll(findTooLarge(artefact.sizeBytes, bundled.packages, budgets.get('size')));
   const smoke = options.isSmokeRun === false ? undefined : await smokeStep(running, artefact.start, resolution);
+  if (smoke !== undefined) throwAll(findTooSlow(smoke, budgets));
   await runStep('write', emit, async () => {
     await writeOutput(options.output, artefact.source);
     return { result: undefined, detail: options.output };
@@ -97,6 +104,7 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
     sizeBytes: artefact.sizeBytes,
     buildInfo: makeBuildInfo(resolution, installation),
     warnings: [...untyped, ...bundled.warnings],
+    packages: bundled.packages,
     smoke,
   };
 }

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'FRB206'
   | 'FRB207'
   | 'FRB208'
+  | 'FRB209'
   | 'FRB301'
   | 'FRB302'
   | 'FRB303'
@@ -37,6 +38,7 @@ export type ErrorCode =
   | 'FRB315'
   | 'FRB316'
   | 'FRB317'
+  | 'FRB318'
   | 'FRB401'
   | 'FRB402'
   | 'FRB403'
@@ -52,6 +54,9 @@ export type ErrorCode =
   | 'FRB505'
   | 'FRB506'
   | 'FRB507'
+  | 'FRB508'
+  | 'FRB509'
+  | 'FRB510'
   | 'FRB521'
   | 'FRB522'
   | 'FRB523'
@@ -120,6 +125,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'Unreadable configuration',
     cause: 'suggest needs the configuration file of a runner, in YAML',
     next: 'check the path; forgejo-runner validate shows all that is wrong in a configuration',
+    exit: 2,
+  },
+  FRB209: {
+    title: 'Malformed value',
+    cause: 'a time, a size, a pair NAME=VALUE or a policy is not written as it has to be',
+    next: 'see docs/reference/manifest.md',
     exit: 2,
   },
   FRB301: {
@@ -224,6 +235,13 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     next: 'check the path; forgejo-runner build-info says how a runner was made',
     exit: 3,
   },
+  FRB318: {
+    title: 'Too fresh',
+    cause:
+      'no version that fits was published long enough ago for --min-release-age: stolen accounts are found out in days',
+    next: 'wait, or accept the risk: --allow-fresh NAME',
+    exit: 3,
+  },
   FRB401: {
     title: 'Written for another major version of the API',
     cause: 'package.json says so in forgejoRunner.api, or in peerDependencies',
@@ -293,7 +311,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   FRB504: {
     title: 'Native addon',
     cause: 'a compiled addon cannot be part of a single file',
-    next: 'leave it out, if the package works without it: --stub-native PACKAGE',
+    next: 'leave it out, if the package works without it: --native PACKAGE=stub',
     exit: 5,
   },
   FRB505: {
@@ -313,6 +331,24 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     cause: 'esbuild refused the sources',
     next: 'see the place that it names',
     exit: 5,
+  },
+  FRB508: {
+    title: 'Denied licence',
+    cause: 'a package in the result is under a licence that --deny-license names, without another to choose',
+    next: 'leave out the backend that needs it, or ask its author; why NAME shows which that is',
+    exit: 5,
+  },
+  FRB509: {
+    title: 'Too large',
+    cause: 'the result, or a package in it, weighs more than --budget allows',
+    next: 'find out what came in, or raise the budget',
+    exit: 5,
+  },
+  FRB510: {
+    title: 'Too slow',
+    cause: 'the result starts, or imports a backend, in more time than --budget allows',
+    next: 'ask the author to load what is heavy when it is used, by import(); or raise the budget',
+    exit: 7,
   },
   FRB521: {
     title: 'No conformance suite',

@@ -151,7 +151,7 @@ it.each([
     exit: 5,
     message:
       'FRB504 @acme/backend-native-addon loads the native addon ./build/Release/fast.node, which cannot be part of a single file',
-    next: 'leave it out, if the package works without it: --stub-native @acme/backend-native-addon',
+    next: 'leave it out, if the package works without it: --native @acme/backend-native-addon=stub; or carry it along: --native @acme/backend-native-addon=embed',
   },
   {
     name: 'own-core-major-2',

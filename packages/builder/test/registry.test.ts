@@ -90,7 +90,7 @@ it.each([
 it('asks no registry when an exact version was installed before', async () => {
   await using first = await open();
   await build(first, '--with', '@acme/backend-good@1.4.2');
-  await using offline = await open('registry=http://127.0.0.1:9/\nfetch-retries=0\n');
+  await using offline = await open('registry=http://127.0.0.1:9/\nfetch-retries=0\nmin-release-age=0\n');
   const { code } = await build(offline, '--with', '@acme/backend-good@1.4.2');
   expect(code).toBe(0);
 });
@@ -138,7 +138,7 @@ it('refuses what is no backend before it is installed', async () => {
     'FRB302 left-padding@1.3.0 is not a runner backend: package.json has no "forgejoRunner" field',
   );
   expect(code).toBe(3);
-  expect(await readdir(fresh.path)).toEqual(['work']);
+  expect(await readdir(fresh.path)).not.toContain('trees');
 });
 
 it('says who needs a package that does not exist', async () => {
@@ -171,7 +171,7 @@ it('refuses content that is not what the registry announced', async () => {
   await using proxy = await tamperingRegistry(registry.url);
   await using fresh = await openTempFolder();
   await using workplace = await openWorkplace({
-    npmrc: `registry=${proxy.url}/\ncache=${fresh.join('npm')}\n`,
+    npmrc: `min-release-age=0\nregistry=${proxy.url}/\ncache=${fresh.join('npm')}\n`,
     cacheDir: fresh.path,
   });
   const { code, stderr } = await build(workplace, '--with', '@acme/backend-good@1.0.0');

@@ -104,7 +104,7 @@ it('loads what is imported lazily only when it is used, modules of Node as well'
 });
 
 it('leaves a native addon out when told to, so that the fallback of the package works', async () => {
-  const { code } = await buildWith('native-addon', '--stub-native', '@acme/backend-native-addon');
+  const { code } = await buildWith('native-addon', '--native', '@acme/backend-native-addon=stub');
   expect(code).toBe(0);
   expect((await runBuilt(output, 'create', 'native')).stdout).toBe('Error: slow, because of MODULE_NOT_FOUND\n');
 });

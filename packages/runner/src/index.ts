@@ -9,6 +9,8 @@ export type { BuildInfo, BuiltPackage } from './build-info.ts';
 export interface RunOptions {
   /** What the runner was built from; absent where it was put together by hand. */
   readonly buildInfo?: BuildInfo;
+  /** Backend package to the milliseconds that importing it took, where the entry measured that. */
+  readonly importTimes?: ReadonlyMap<string, number>;
 }
 
 /**

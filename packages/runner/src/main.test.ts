@@ -98,6 +98,12 @@ it('lists backends as JSON', async () => {
   });
 });
 
+it('says how long importing a backend took, where the entry measured it', async () => {
+  const importTimes = new Map([['@acme/host', 12.3456]]);
+  const { stdout } = await runMain(['list-backends', '--json'], { factories: two, importTimes });
+  expect(JSON.parse(stdout)).toMatchObject({ backends: [{ id: 'host', importMs: 12.3 }, { id: 'tart' }] });
+});
+
 it('shows what it was built from', async () => {
   const text = (await runMain(['build-info'], { buildInfo })).stdout;
   expect(text).toContain('runner          1.4.0\n');
@@ -114,7 +120,7 @@ it('prints the lock that it was built with', async () => {
   expect((await runMain(['build-info', '--json'], { buildInfo: { ...buildInfo, lock } })).stdout).not.toContain('lock');
   const none = await runMain(['build-info', '--lock'], { buildInfo });
   expect(none.stderr).toContain('found none of its locks');
-  expect(none.code).toBe(1);
+  expect(none.exitCode).toBe(1);
 });
 
 it('says so when it was put together without the builder', async () => {

@@ -10,6 +10,8 @@ import { UserError } from './user-error.ts';
 /** What a runner is made of beside its code. */
 export interface MainOptions {
   readonly buildInfo?: BuildInfo;
+  /** Backend package to the milliseconds that importing it took, where the entry measured that. */
+  readonly importTimes?: ReadonlyMap<string, number>;
   /** The backends; those of the process where absent. */
   readonly factories?: FactoryRegistry;
 }

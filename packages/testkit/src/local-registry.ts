@@ -40,7 +40,8 @@ export async function startLocalRegistry(options: LocalRegistryOptions = {}): Pr
   await mkdir(path.join(folder.path, 'storage'));
   await writeFile(path.join(folder.path, 'config.yaml'), configText(uplink));
   // npm refuses to publish without a login; the registry takes any.
-  await writeFile(npmrc, `registry=${url}/\n//127.0.0.1:${port}/:_authToken=local-registry-token\n`);
+  // What is published here is new, and wanted at once.
+  await writeFile(npmrc, `registry=${url}/\n//127.0.0.1:${port}/:_authToken=local-registry-token\nmin-release-age=0\n`);
   const child = startServer(folder.path, port);
   const close = async (): Promise<void> => {
     await stop(child);

@@ -9,8 +9,11 @@ import { throwAll, UserError } from '../user-error.ts';
 import { droppedImports, translateBundleErrors } from './bundle-errors.ts';
 import { findHazards, hazardError } from './hazards.ts';
 import { isLazyBuiltin, lazyBuiltins } from './lazy-builtins.ts';
-import { type NativeAddons, nativeAddons } from './native-addons.ts';
+import { findTooHeavy } from './budgets.ts';
+import { findDenied } from './licenses.ts';
+import { type NativeAddons, nativeAddons, type RefusedAddon } from './native-addons.ts';
 import { type OneCore, oneCore } from './one-core.ts';
+import { type BundledPackage, packagesIn } from './packages-in.ts';
 import { type Remedies, remedies } from './remedies.ts';
 import { keepBackends, sourceOfPackages } from './resolve-packages.ts';
 import { withStableNames } from './stable-names.ts';
@@ -24,6 +27,10 @@ export interface Bundle {
   readonly warnings: readonly UserError[];
   /** Packages whose native addons were left out. */
   readonly stubbed: readonly string[];
+  /** Packages whose native addons are in it: it runs on the platform that it was built on alone. */
+  readonly embedded: readonly string[];
+  /** What is in it, the heaviest first. */
+  readonly packages: readonly BundledPackage[];
 }
 
 /** What is bundled, and how. */
@@ -68,6 +75,9 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
   requireOneCore(inputs);
   const absolute = inputs.map((input) => path.resolve(workDir, input));
   await requireUnchanged(absolute, store.dir);
+  const packages = await packagesIn(result.metafile, workDir);
+  const { denyLicenses, budgets } = request.manifest;
+  throwAll([...findDenied(packages, denyLicenses), ...findTooHeavy(packages, budgets)]);
   const warnings = await judge(request, result.warnings, absolute, findings, store);
   const code = result.outputFiles[0]?.text ?? '';
   return {
@@ -76,6 +86,8 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
     inputs: absolute,
     warnings,
     stubbed: [...findings.addons.stubbed()],
+    embedded: [...findings.addons.embedded()],
+    packages,
   };
 }
 
@@ -84,7 +96,7 @@ type Result = BuildResult<{ metafile: true; write: false }>;
 async function runOnce(request: BundleRequest, cures: Remedies): Promise<Findings & { readonly result: Result }> {
   const { workDir, resolution, manifest, format } = request;
   const core = oneCore(resolution, workDir);
-  const addons = nativeAddons(manifest.stubNative);
+  const addons = nativeAddons(manifest.native);
   const plugins = [
     core.plugin,
     addons.plugin,
@@ -155,14 +167,20 @@ async function judge(
   store: Store,
 ): Promise<readonly UserError[]> {
   const copies = judgeCoreCopies(findings.core.others(), request.resolution.core);
-  const refused = [...findings.addons.refused()].map(
-    ([owner, file]) =>
-      new UserError('FRB504', `${owner} loads the native addon ${file}, which cannot be part of a single file`, {
-        next: `leave it out, if the package works without it: --stub-native ${owner}`,
-      }),
-  );
+  const refused = [...findings.addons.refused()].map(([owner, addon]) => refusedAddon(owner, addon));
   const hazards = (await findHazards(inputs, findings.cures.applied(), store)).map(hazardError);
   const errors = [...copies.errors, ...refused, ...droppedImports(messages, request.resolution.backends)];
   throwAll(request.manifest.isStrict ? [...errors, ...copies.warnings, ...hazards] : errors);
   return [...copies.warnings, ...hazards];
+}
+
+function refusedAddon(owner: string, { file, isMissing }: RefusedAddon): UserError {
+  if (isMissing) {
+    return new UserError('FRB504', `${owner} is to have its native addon ${file} embedded, but it is not compiled`, {
+      next: `let its install script compile it: --allow-scripts ${owner}`,
+    });
+  }
+  return new UserError('FRB504', `${owner} loads the native addon ${file}, which cannot be part of a single file`, {
+    next: `leave it out, if the package works without it: --native ${owner}=stub; or carry it along: --native ${owner}=embed`,
+  });
 }

@@ -14,6 +14,10 @@ export interface ProjectFlags extends OutputFlags {
   readonly without?: readonly string[];
   readonly replace?: readonly string[];
   readonly allowUntyped?: readonly string[];
+  readonly override?: readonly string[];
+  readonly minReleaseAge?: string;
+  readonly allowFresh?: readonly string[];
+  readonly allowScripts?: readonly string[];
   readonly cacheDir?: string;
   /** `false` for `--no-manifest`. */
   readonly manifest?: string | boolean;
@@ -26,7 +30,9 @@ export interface ProjectFlags extends OutputFlags {
 export interface BuildFlags extends ProjectFlags {
   readonly output?: string;
   readonly sea?: boolean;
-  readonly stubNative?: readonly string[];
+  readonly native?: readonly string[];
+  readonly denyLicense?: readonly string[];
+  readonly budget?: readonly string[];
   readonly strict?: boolean;
   /** `false` for `--no-smoke-run`. */
   readonly smokeRun?: boolean;
@@ -65,7 +71,14 @@ export function packageFlags(command: Command): Command {
     )
     .option('--without <backend>', `leave a default backend out: ${defaults} (repeatable)`, collect)
     .option('--replace <name=path>', 'use a folder wherever a package is imported (repeatable)', collect)
-    .option('--allow-untyped <name>', 'accept a package whose types prove nothing (repeatable)', collect);
+    .option('--override <name=version>', 'use this version wherever a package is wanted (repeatable)', collect)
+    .option('--allow-untyped <name>', 'accept a package whose types prove nothing (repeatable)', collect)
+    .option(
+      '--min-release-age <time>',
+      'choose no version younger than this (default 3d, or what npm is configured for)',
+    )
+    .option('--allow-fresh <name>', 'accept a package that is younger (repeatable)', collect)
+    .option('--allow-scripts <name>', 'run the install scripts of a package (repeatable)', collect);
 }
 
 /** Adds the flags that choose the project. */
@@ -87,7 +100,17 @@ export function buildFlags(command: Command): Command {
   return command
     .option('-o, --output <file>', 'file of the result (default ./forgejo-runner.mjs, with --sea ./forgejo-runner)')
     .option('--sea', 'make one executable that needs no Node')
-    .option('--stub-native <name>', 'leave the native addons of a package out (repeatable)', collect)
+    .option('--native <name=policy>', 'native addons of a package: stub, embed or fail (repeatable)', collect)
+    .option(
+      '--deny-license <licence>',
+      'refuse packages under an SPDX licence such as AGPL-*, or none (repeatable)',
+      collect,
+    )
+    .option(
+      '--budget <name=limit>',
+      'refuse more: size=5MB, start=200ms, import=20ms, PACKAGE=300kB (repeatable)',
+      collect,
+    )
     .option('--strict', 'warnings are errors')
     .option('--no-smoke-run', 'do not start the result before it is written');
 }

@@ -31,9 +31,15 @@ function writtenFrom(flags: BuildFlags): WrittenManifest {
   const written = {
     with: flags.with,
     without: flags.without,
-    replace: flags.replace === undefined ? undefined : Object.fromEntries(flags.replace.map(pair)),
+    replace: pairs(flags.replace),
     'allow-untyped': flags.allowUntyped,
-    'stub-native': flags.stubNative,
+    override: pairs(flags.override),
+    native: pairs(flags.native),
+    'min-release-age': flags.minReleaseAge,
+    'allow-fresh': flags.allowFresh,
+    'allow-scripts': flags.allowScripts,
+    'deny-license': flags.denyLicense,
+    budget: pairs(flags.budget),
     strict: flags.strict,
     'smoke-run': flags.smokeRun === false ? false : undefined,
     output: flags.output,
@@ -42,7 +48,11 @@ function writtenFrom(flags: BuildFlags): WrittenManifest {
   return Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined));
 }
 
-function pair(text: string): [string, string] {
+function pairs(texts: readonly string[] | undefined): Record<string, string> | undefined {
+  return texts === undefined ? undefined : Object.fromEntries(texts.map(split));
+}
+
+function split(text: string): [string, string] {
   const at = text.indexOf('=');
   return [text.slice(0, at), text.slice(at + 1)];
 }

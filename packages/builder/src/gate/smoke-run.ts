@@ -25,6 +25,8 @@ export interface ListedBackend {
   readonly description?: string | null | undefined;
   readonly package?: string | null | undefined;
   readonly version?: string | null | undefined;
+  /** How long its package took to be imported. */
+  readonly importMs?: number | null | undefined;
 }
 
 const answerSchema = z.object({
@@ -36,6 +38,7 @@ const answerSchema = z.object({
       // Null when nothing says where a factory came from.
       package: z.string().nullish(),
       version: z.string().nullish(),
+      importMs: z.number().nullish(),
     }),
   ),
 });

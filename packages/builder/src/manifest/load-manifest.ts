@@ -113,9 +113,16 @@ async function layerOf({ written, placeOf }: ReadManifest, dir: string): Promise
     add(['replace', name], { replace: [`${name}=${folder}`] });
   }
   for (const [index, name] of (written.without ?? []).entries()) add(['without', index], { without: [name] });
+  for (const key of ['override', 'native', 'budget'] as const) {
+    for (const [name, value] of Object.entries(written[key] ?? {})) add([key, name], { [key]: [`${name}=${value}`] });
+  }
+  const age = written['min-release-age'];
+  if (age !== undefined) add(['min-release-age'], { minReleaseAge: String(age) });
   add([], {
     allowUntyped: written['allow-untyped'],
-    stubNative: written['stub-native'],
+    allowFresh: written['allow-fresh'],
+    allowScripts: written['allow-scripts'],
+    denyLicense: written['deny-license'],
     strict: written.strict,
   });
   throwAll(errors);

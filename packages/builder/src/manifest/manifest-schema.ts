@@ -14,7 +14,13 @@ export interface WrittenManifest {
   readonly without?: readonly string[];
   readonly replace?: Readonly<Record<string, string>>;
   readonly 'allow-untyped'?: readonly string[];
-  readonly 'stub-native'?: readonly string[];
+  readonly override?: Readonly<Record<string, string>>;
+  readonly native?: Readonly<Record<string, 'stub' | 'embed' | 'fail'>>;
+  readonly 'min-release-age'?: string | number;
+  readonly 'allow-fresh'?: readonly string[];
+  readonly 'allow-scripts'?: readonly string[];
+  readonly 'deny-license'?: readonly string[];
+  readonly budget?: Readonly<Record<string, string | number>>;
   readonly strict?: boolean;
   readonly 'smoke-run'?: boolean;
   readonly output?: string;
@@ -38,9 +44,36 @@ const schema = z
     'allow-untyped': texts.exactOptional().meta({
       description: 'Packages that may go without types that prove something',
     }),
-    'stub-native': texts.exactOptional().meta({
-      description: 'Packages whose native addons are left out',
+    override: byName.exactOptional().meta({
+      description: 'Package name to the version that is used wherever the package is wanted',
     }),
+    native: z
+      .record(text, z.enum(['stub', 'embed', 'fail']))
+      .exactOptional()
+      .meta({
+        description: 'Package to what becomes of its native addons: left out, put into the result, or an error',
+      }),
+    'min-release-age': z
+      .union([text, z.literal(0)])
+      .exactOptional()
+      .meta({
+        description: 'Versions younger than this are not chosen, such as 3d; official packages are exempt',
+      }),
+    'allow-fresh': texts.exactOptional().meta({ description: 'Packages that may be younger' }),
+    'allow-scripts': texts.exactOptional().meta({
+      description: 'Packages whose install scripts run; those of all others never do',
+    }),
+    'deny-license': texts.exactOptional().meta({
+      description:
+        'SPDX licences that no package in the result may have, such as AGPL-*; none for packages that name no licence',
+    }),
+    budget: z
+      .record(text, z.union([text, z.literal(0)]))
+      .exactOptional()
+      .meta({
+        description:
+          'What may not be exceeded: size of the result, start and import in time, or a package name to its size',
+      }),
     strict: z.boolean().exactOptional().meta({ description: 'Warnings are errors' }),
     'smoke-run': z.boolean().exactOptional().meta({
       description: 'Start the result before it is written; true unless it says false',

@@ -29,10 +29,10 @@ it('refuses to leave out what is no default', () => {
 
 it('gathers the rest', () => {
   const manifest = manifestFromFlags(
-    { replace: ['zod=./zod'], allowUntyped: ['a'], stubNative: ['b'], strict: true },
+    { replace: ['zod=./zod'], allowUntyped: ['a'], native: ['b=stub'], strict: true },
     cwd,
     '1.0.0',
   );
   expect(manifest.replacements).toEqual(new Map([['zod', '/home/me/zod']]));
-  expect([...manifest.allowUntyped, ...manifest.stubNative, manifest.isStrict]).toEqual(['a', 'b', true]);
+  expect([...manifest.allowUntyped, ...manifest.native, manifest.isStrict]).toEqual(['a', ['b', 'stub'], true]);
 });

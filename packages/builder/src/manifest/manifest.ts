@@ -1,9 +1,10 @@
 import {
+  type ManifestLayer,
   defaultBackends,
   fullName,
   layerFromFlags,
   type ManifestFlags,
-  type ManifestLayer,
+  type NativePolicy,
   stackLayers,
 } from './layer.ts';
 import { type PackageSpec, parsePackageSpec } from './package-spec.ts';
@@ -16,8 +17,20 @@ export interface Manifest {
   readonly replacements: ReadonlyMap<string, string>;
   /** Packages whose types are not checked. */
   readonly allowUntyped: ReadonlySet<string>;
-  /** Packages whose native addons are left out. */
-  readonly stubNative: ReadonlySet<string>;
+  /** Package name to the version that is used wherever it is wanted. */
+  readonly overrides: ReadonlyMap<string, string>;
+  /** Package to what becomes of its native addons. */
+  readonly native: ReadonlyMap<string, NativePolicy>;
+  /** Versions younger than this are not chosen. Undefined: what npm is configured for, else three days. */
+  readonly minReleaseAgeMs: number | undefined;
+  /** Packages that may be younger. */
+  readonly allowFresh: ReadonlySet<string>;
+  /** Packages whose install scripts run. */
+  readonly allowScripts: ReadonlySet<string>;
+  /** Licences that no package in the result may have. */
+  readonly denyLicenses: readonly string[];
+  /** `size` and package names to bytes, `start` and `import` to milliseconds. */
+  readonly budgets: ReadonlyMap<string, number>;
   /** Warnings are errors. */
   readonly isStrict: boolean;
 }
@@ -43,7 +56,13 @@ export function manifestFromLayers(layers: readonly ManifestLayer[], version: st
     backends: [...defaults.map((name) => parsePackageSpec(`${name}@${version}`, '/')), ...all.backends],
     replacements: all.replacements,
     allowUntyped: new Set(all.allowUntyped),
-    stubNative: new Set(all.stubNative),
+    overrides: all.overrides,
+    native: all.native,
+    minReleaseAgeMs: all.minReleaseAgeMs,
+    allowFresh: new Set(all.allowFresh),
+    allowScripts: new Set(all.allowScripts),
+    denyLicenses: all.denyLicenses,
+    budgets: all.budgets,
     isStrict: all.isStrict ?? false,
   };
 }

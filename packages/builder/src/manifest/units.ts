@@ -19,12 +19,12 @@ const sizes: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-/** Reads a time such as `3d`, `12h`, `250ms` or `0`, in milliseconds. @throws UserError `FRB101` */
+/** Reads a time such as `3d`, `12h`, `250ms` or `0`, in milliseconds. @throws UserError `FRB209` */
 export function parseTime(text: string, what: string): number {
   return parse(text, what, times, 'a time such as 3d, 12h, 250ms or 0');
 }
 
-/** Reads a size such as `5MB`, `300kB`, `2GiB` or `0`, in bytes. @throws UserError `FRB101` */
+/** Reads a size such as `5MB`, `300kB`, `2GiB` or `0`, in bytes. @throws UserError `FRB209` */
 export function parseSize(text: string, what: string): number {
   return parse(text, what, sizes, 'a size such as 300kB, 5MB or 2GiB');
 }
@@ -34,7 +34,7 @@ function parse(text: string, what: string, units: Readonly<Record<string, number
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
   const value = unit === '' && Number(number) === 0 && number !== '' ? 0 : Number(number) * (factor ?? Number.NaN);
   if (number !== '' && Number.isFinite(value)) return value;
-  throw new UserError('FRB101', `${what} ${quoted(text)}: expected ${expected}`);
+  throw new UserError('FRB209', `${what} ${quoted(text)}: expected ${expected}`);
 }
 
 /** A size as people read it. */

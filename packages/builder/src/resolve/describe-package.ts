@@ -1,6 +1,7 @@
 import type { PackageSpec } from '../manifest/package-spec.ts';
 import type { Store } from '../store/store.ts';
 import { quoted, UserError } from '../user-error.ts';
+import type { AgePolicy } from './release-age.ts';
 import { requireCompatible } from './compatibility.ts';
 import type { Installation } from './installation.ts';
 import type { BuildLock } from './lock.ts';
@@ -20,6 +21,8 @@ export interface ResolveContext {
   readonly cwd: string;
   /** What was locked before: it is not asked for again. */
   readonly lock?: BuildLock | undefined;
+  /** How old a version has to be before it is chosen. */
+  readonly age?: AgePolicy;
   /** What the lock does not have is an error. */
   readonly isFrozen?: boolean;
   /** Nobody may be asked: what is not in the cache is an error. */

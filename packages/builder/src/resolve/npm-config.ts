@@ -8,6 +8,8 @@ export interface NpmConfig {
   readonly projectFile: string | undefined;
   /** Variables that the files refer to as `${NAME}`. */
   readonly variables: readonly string[];
+  /** It says how old versions have to be: then ours does not count. */
+  readonly hasReleaseAge: boolean;
   /** Values that must not be printed. */
   readonly secrets: readonly string[];
 }
@@ -60,7 +62,8 @@ export function readNpmConfig(cwd: string, env: Environment): NpmConfig {
   const userFile = env['npm_config_userconfig'] ?? env['NPM_CONFIG_USERCONFIG'] ?? path.join(homedir(), '.npmrc');
   const text = [projectFile, userFile].map((file) => (file === undefined ? '' : readText(file))).join('\n');
   const variables = [...text.matchAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\??\}/g)].map((match) => match[1] ?? '');
-  return { projectFile, variables, secrets: findSecrets(text, env) };
+  const hasReleaseAge = /^\s*(?:min-release-age|before)\s*=/m.test(text) || Object.keys(env).some(isReleaseAge);
+  return { projectFile, variables, hasReleaseAge, secrets: findSecrets(text, env) };
 }
 
 /** The environment of npm: an allow list, what the configuration refers to, and npm's own variables. */
@@ -89,6 +92,10 @@ function isNpmSetting(name: string): boolean {
   // `npm run` sets these for its children from the project around us, which is not the one that we install.
   const ofTheCaller = ['npm_config_local_prefix', 'npm_config_prefix', 'npm_config_noproxy', 'npm_config_npm_version'];
   return lower.startsWith('npm_config_') && !ofTheCaller.includes(lower);
+}
+
+function isReleaseAge(name: string): boolean {
+  return /^npm_config_(?:min_release_age|before)$/i.test(name);
 }
 
 function findProjectFile(cwd: string): string | undefined {

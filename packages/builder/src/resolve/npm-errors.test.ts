@@ -19,7 +19,7 @@ it.each([
     'ETARGET',
     'No matching version found for @acme/b@^9 with a date before 2026-01-01',
     '',
-    'FRB306 no version fits "@acme/b@^9", which @acme/a@1.0.0 depends on: versions younger than min-release-age in .npmrc do not count',
+    'FRB318 no version of @acme/b is old enough, which @acme/a@1.0.0 depends on',
   ],
   ['E403', '403 Forbidden', '', 'FRB310 @acme/a@1.0.0: the registry refuses access (E403); 403 Forbidden'],
   [

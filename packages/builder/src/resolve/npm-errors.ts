@@ -74,11 +74,14 @@ function notFound(error: NpmFailure, wanted: string, make: Make): UserError {
 }
 
 function noVersion(error: NpmFailure, wanted: string, make: Make): UserError {
-  const missing = /No matching version found for (\S+?)\.?(?:\s|$)/.exec(`${error.summary} `)?.[1] ?? wanted;
+  const missing =
+    /No (?:matching version found|versions available) for (\S+?)\.?(?:\s|$)/.exec(`${error.summary} `)?.[1] ?? wanted;
   const forWhom = missing === wanted ? '' : `, which ${wanted} depends on`;
-  const isTooFresh = /with a date before/.test(error.summary);
-  const why = isTooFresh ? ': versions younger than min-release-age in .npmrc do not count' : '';
-  return make('FRB306', `no version fits ${quoted(missing)}${forWhom}${why}`);
+  // What is left when npm does not count the young ones; it does not say so in the second case.
+  const isTooFresh = /with a date before/.test(error.summary) || error.npmCode === 'ENOVERSIONS';
+  if (!isTooFresh) return make('FRB306', `no version fits ${quoted(missing)}${forWhom}`);
+  const next = `wait, or accept the risk: --allow-fresh ${nameOf(missing)}`;
+  return make('FRB318', `no version of ${nameOf(missing)} is old enough${forWhom}`, next);
 }
 
 function unreachable(error: NpmFailure, wanted: string, make: Make): UserError {

@@ -131,6 +131,16 @@ export async function installLocked(
   await runIn(dir, ['ci', ...flags, ...offline], request, source.npm, signal);
 }
 
+/** Runs the install scripts of some packages, and of no other. @throws UserError `FRB309` */
+export async function runScripts(dir: string, names: readonly string[], npm: Npm, signal: AbortSignal): Promise<void> {
+  try {
+    await npm.run(['rebuild', '--ignore-scripts=false', '--', ...names], dir, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw translateNpmFailure(error, `the install script of ${names.join(' or ')}`);
+  }
+}
+
 async function layOut(dir: string, request: TreeRequest, locked: LockedPackages | undefined): Promise<void> {
   const { dependencies, standIns, overrides, tarballs } = request;
   const names = Object.keys(standIns);

@@ -10,6 +10,8 @@ export interface Npm {
   readonly run: (args: readonly string[], dir: string, signal: AbortSignal) => Promise<unknown>;
   /** Folder that the user called us in: its `.npmrc` counts. */
   readonly cwd: string;
+  /** The user's configuration says how old versions have to be. */
+  readonly hasReleaseAge: boolean;
   /** `.npmrc` of the user's project, for installations elsewhere. */
   readonly projectFile: string | undefined;
   readonly redact: (text: string) => string;
@@ -92,7 +94,7 @@ export function openNpm(cwd: string, env: Readonly<Record<string, string | undef
     if (result.code === 0) return value;
     throw failure(value, redact(`${result.stderr}\n${value === undefined ? result.stdout : ''}`), redact);
   };
-  return { run, cwd, projectFile: config.projectFile, redact, env: childEnv };
+  return { run, cwd, hasReleaseAge: config.hasReleaseAge, projectFile: config.projectFile, redact, env: childEnv };
 }
 
 function failure(value: unknown, output: string, redact: (text: string) => string): NpmFailure {

@@ -5,7 +5,8 @@ import { isExactVersion, type PackageSpec } from '../manifest/package-spec.ts';
 import { runChild } from '../run-child.ts';
 import { shown, UserError } from '../user-error.ts';
 import type { Npm } from './npm.ts';
-import { type ViewedPackage, viewPackage } from './registry-view.ts';
+import type { ViewedPackage } from './registry-view.ts';
+import { type AgePolicy, viewOldEnough } from './release-age.ts';
 
 /** A spec that names the same content today and tomorrow, in npm's words. */
 export interface Pinned {
@@ -24,8 +25,13 @@ export type RemoteSpec = Exclude<PackageSpec, { readonly kind: 'path' }>;
  *
  * @throws UserError `FRB202`, `FRB304`, `FRB306`, `FRB307`, `FRB312`
  */
-export async function pinSpec(spec: RemoteSpec, npm: Npm, signal: AbortSignal): Promise<Pinned> {
-  if (spec.kind === 'registry') return pinVersion(spec.name, spec.range, npm, signal);
+export async function pinSpec(
+  spec: RemoteSpec,
+  npm: Npm,
+  age: AgePolicy | undefined,
+  signal: AbortSignal,
+): Promise<Pinned> {
+  if (spec.kind === 'registry') return pinVersion(spec, npm, age, signal);
   if (spec.kind === 'git') {
     const url = await pinCommit(spec.url, npm, signal);
     return { npmSpec: url, identity: url };
@@ -39,9 +45,14 @@ export function viewSpec(spec: RemoteSpec, pinned: Pinned): string {
   return spec.kind === 'registry' ? `${spec.name}@${pinned.npmSpec}` : pinned.npmSpec;
 }
 
-async function pinVersion(name: string, range: string, npm: Npm, signal: AbortSignal): Promise<Pinned> {
+async function pinVersion(
+  { name, range }: Extract<RemoteSpec, { readonly kind: 'registry' }>,
+  npm: Npm,
+  age: AgePolicy | undefined,
+  signal: AbortSignal,
+): Promise<Pinned> {
   if (isExactVersion(range)) return { npmSpec: range, identity: `${name}@${range}` };
-  const viewed = await viewPackage(`${name}@${range}`, npm, signal);
+  const viewed = await viewOldEnough(`${name}@${range}`, npm, age, signal);
   return { npmSpec: viewed.version, identity: `${name}@${viewed.version}`, viewed };
 }
 

@@ -129,6 +129,17 @@ async function noSuchVersion(error: NpmFailure, spec: string, npm: Npm, signal: 
   });
 }
 
+/** The version that npm would install for a spec, of those that somebody accepts. */
+export async function viewAccepted(
+  spec: string,
+  npm: Npm,
+  isAccepted: (entry: ViewedPackage) => boolean,
+  signal: AbortSignal,
+): Promise<ViewedPackage | undefined> {
+  const accepted = (await view(spec, npm, signal)).filter(isAccepted);
+  return accepted.length === 0 ? undefined : choose(spec, accepted);
+}
+
 function choose(spec: string, entries: readonly ViewedPackage[]): ViewedPackage {
   const [only, ...others] = entries;
   if (only === undefined) throw new UserError('FRB306', `no version fits "${spec}"`);

@@ -44,7 +44,7 @@ export async function resolvePackages(
     backends: kept.map((one) => one.name),
     requests: remote.requests,
     folders: await versionsOf(await folderPackages(manifest, context.installation)),
-    overrides: {},
+    overrides: Object.fromEntries(manifest.overrides),
     bases: {},
     packages: remote.locked,
   };

@@ -7,6 +7,7 @@ import { UserError } from '../user-error.ts';
 import type { Installation } from './installation.ts';
 import { type BuildLock, differences, lockText, readLockFile } from './lock.ts';
 import { openNpm } from './npm.ts';
+import { agePolicy } from './release-age.ts';
 import { resolvePackages } from './resolution.ts';
 import type { Resolution } from './resolved-package.ts';
 import { vendorFolder, vendoredTarballs } from './vendor.ts';
@@ -48,11 +49,14 @@ export async function resolveProject(
     throw new UserError('FRB314', `expected a lock at ${lockFile}, found none`);
   }
   const vendorDir = vendorFolder(lockFile === undefined ? cwd : path.dirname(lockFile));
+  const npm = openNpm(cwd, input.env ?? process.env);
+  const age = agePolicy(manifest, npm);
   const resolution = await resolvePackages(
     manifest,
     {
       ...place,
-      npm: openNpm(cwd, input.env ?? process.env),
+      npm,
+      ...(age === undefined ? {} : { age }),
       cwd,
       lock: withoutThese(written, refresh),
       isFrozen: lockFile !== undefined && isFrozen,

@@ -14,9 +14,10 @@ import type { Npm } from './npm.ts';
 import { type PackageJson, readPackageJson, realFolder } from './package-json.ts';
 import { type Pinned, pinSpec, type RemoteSpec, viewSpec } from './pin.ts';
 import { viewPackage } from './registry-view.ts';
+import { ageFlags, requireOldEnough } from './release-age.ts';
 import type { ResolvedPackage } from './resolved-package.ts';
 import { readTarball } from './tarball.ts';
-import { openTree, type Tree } from './tree.ts';
+import { openTree, type Tree, withScripts } from './tree.ts';
 
 /** A package that npm has to get. */
 export type RemoteWanted = Wanted & { readonly spec: RemoteSpec };
@@ -49,13 +50,16 @@ export async function resolveRemote(
   if (wanted.length === 0) return { packages: new Map(), requests: [], locked: {} };
   const pinned = await gather(wanted, (entry) => pin(entry.spec, context, signal));
   const standIns = await versionsOf(await folderPackages(manifest, context.installation));
-  const key = keyOf('lock-1', pinned.map((one) => one.identity).toSorted(), standIns, nodeMajor());
+  const overrides = Object.fromEntries(manifest.overrides);
+  const identities = pinned.map((one) => one.identity).toSorted();
+  const key = keyOf('lock-1', identities, standIns, overrides, ageFlags(manifest, context.age), nodeMajor());
   const names = await nameAll(wanted, pinned, key, context, signal);
-  const request = requestOf(wanted, pinned, names, standIns);
-  const locked = await lockedFor(request, key, context, signal);
+  const request = requestOf(wanted, pinned, names, { standIns, overrides });
+  const locked = await lockedFor(request, key, { ...context, flags: ageFlags(manifest, context.age) }, signal);
   const { npm, isOffline = false, vendored } = context;
   const source = { npm, isOffline, tarballs: await (vendored?.(locked) ?? new Map<string, string>()) };
-  const tree = await openTree(context.store, request, locked, source, signal);
+  const scripts = withScripts(locked).filter((name) => manifest.allowScripts.has(name));
+  const tree = await openTree(context.store, request, locked, { ...source, scripts }, signal);
   const described = await gather(wanted, async (entry) => {
     const found = await findInTree(tree, names[wanted.indexOf(entry)] ?? '', entry.spec);
     return describePackage(entry, found, context, signal);
@@ -88,7 +92,7 @@ function requestOf(
   wanted: readonly RemoteWanted[],
   pinned: readonly Pinned[],
   names: readonly string[],
-  standIns: Readonly<Record<string, string>>,
+  { standIns, overrides }: Pick<TreeRequest, 'standIns' | 'overrides'>,
 ): TreeRequest {
   const tarballs = new Map<string, string>();
   const dependencies = wanted.map(({ spec }, index) => {
@@ -102,7 +106,7 @@ function requestOf(
   return {
     dependencies: Object.fromEntries(dependencies) as Record<string, string>,
     standIns,
-    overrides: {},
+    overrides,
     tarballs,
   };
 }
@@ -123,7 +127,7 @@ async function pin(spec: RemoteSpec, context: ResolveContext, signal: AbortSigna
   }
   const mayAsk = !isOffline || isLocalFile || /^\d/.test(spec.kind === 'registry' ? spec.range : '');
   if (!mayAsk) throw new UserError('FRB313', `${request}: nobody may be asked which version that is`);
-  const pinned = await pinSpec(spec, npm, signal);
+  const pinned = await pinSpec(spec, npm, context.age, signal);
   if (!isLocalFile) await store.writeJson('pins', key, { npmSpec: pinned.npmSpec, identity: pinned.identity });
   return pinned;
 }
@@ -131,7 +135,7 @@ async function pin(spec: RemoteSpec, context: ResolveContext, signal: AbortSigna
 async function lockedFor(
   request: TreeRequest,
   key: string,
-  context: ResolveContext,
+  context: ResolveContext & { readonly flags: readonly string[] },
   signal: AbortSignal,
 ): Promise<LockedPackages> {
   const { lock, store, npm, isOffline = false } = context;
@@ -141,7 +145,7 @@ async function lockedFor(
   const known = lockedPackages.safeParse(await store.readJson('locks', key));
   if (known.success && context.isFresh !== true) return known.data;
   await using work = await openTempFolder(store.dir);
-  const npmFlags = isOffline ? ['--offline'] : [];
+  const npmFlags = [...context.flags, ...(isOffline ? ['--offline'] : [])];
   const locked = await lockTree(work.dir, request, { before: lock?.packages, npmFlags, npm }, signal);
   await store.writeJson('locks', key, locked);
   return locked;
@@ -156,8 +160,9 @@ function covers(lock: BuildLock, request: TreeRequest): boolean {
     const one = chosen.get(name);
     return one !== undefined && (one.spec === spec || spec === `file:tarballs/${keyOf(one.identity)}.tgz`);
   };
-  const isSameStandIns = JSON.stringify(request.standIns) === JSON.stringify(lock.folders);
-  return chosen.size === names.length && names.every(isSame) && isSameStandIns;
+  const isSameRest =
+    JSON.stringify([request.standIns, request.overrides]) === JSON.stringify([lock.folders, lock.overrides]);
+  return chosen.size === names.length && names.every(isSame) && isSameRest;
 }
 
 const recordedNames = z.record(z.string(), z.string());
@@ -180,6 +185,7 @@ async function nameAll(
   const names = await gather(wanted, async (entry) => {
     const one = pinned[wanted.indexOf(entry)] as Pinned;
     const viewed = one.viewed ?? (await lookAt(entry.spec, one, context.npm, signal));
+    if (entry.spec.kind === 'registry') await requireOldEnough(viewed, context.npm, context.age, signal);
     if (entry.isBackend) await checkedField(viewed, entry.spec.kind === 'registry', context, signal);
     return viewed.name;
   });

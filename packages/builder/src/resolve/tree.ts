@@ -1,5 +1,5 @@
 import { keyOf, type Store } from '../store/store.ts';
-import { installLocked, type InstallSource, type LockedPackages, type TreeRequest } from './npm-lock.ts';
+import { installLocked, runScripts, type InstallSource, type LockedPackages, type TreeRequest } from './npm-lock.ts';
 
 /** Installed packages, shared by all builds that need the same ones. */
 export interface Tree {
@@ -11,9 +11,9 @@ export interface Tree {
 }
 
 /** The key of a tree: everything that decides which bytes are in it. */
-export function treeKey(locked: LockedPackages, request: TreeRequest): string {
+function treeKey(locked: LockedPackages, request: TreeRequest, scripts: readonly string[]): string {
   const node = process.versions.node.split('.', 1)[0];
-  return keyOf('tree-2', locked, request.standIns, node, process.platform, process.arch);
+  return keyOf('tree-2', locked, request.standIns, scripts, node, process.platform, process.arch);
 }
 
 /**
@@ -25,11 +25,15 @@ export async function openTree(
   store: Store,
   request: TreeRequest,
   locked: LockedPackages,
-  source: InstallSource,
+  source: InstallSource & { readonly scripts: readonly string[] },
   signal: AbortSignal,
 ): Promise<Tree> {
-  const key = treeKey(locked, request);
-  const make = (temporary: string): Promise<void> => installLocked(temporary, request, locked, source, signal);
+  const { scripts } = source;
+  const key = treeKey(locked, request, scripts);
+  const make = async (temporary: string): Promise<void> => {
+    await installLocked(temporary, request, locked, source, signal);
+    if (scripts.length > 0) await runScripts(temporary, scripts, source.npm, signal);
+  };
   const dir = await store.folder('trees', key, make, signal);
   return { dir, ...chosenIn(locked) };
 }
@@ -49,4 +53,10 @@ function chosenIn(locked: LockedPackages): Pick<Tree, 'integrity' | 'resolved'> 
 /** The name of the package at a place of a tree. */
 export function nameAt(place: string): string {
   return place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
+}
+
+/** Packages that would run a script when they are installed. */
+export function withScripts(locked: LockedPackages): readonly string[] {
+  const names = Object.entries(locked).filter(([, entry]) => entry.hasInstallScript === true);
+  return [...new Set(names.map(([at]) => nameAt(at)))].toSorted();
 }

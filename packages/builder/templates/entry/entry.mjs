@@ -1,4 +1,5 @@
 import { run } from '@forgejo-runner/runner';
 import buildInfo from './build-info.json' with { type: 'json' };
+import { importTimes } from './import-times.mjs';
 
-await run(process.argv, { buildInfo });
+await run(process.argv, { buildInfo, importTimes });

@@ -11,4 +11,6 @@ export interface CommandContext {
   readonly dockerDriver?: DockerDriver;
   /** Absent where the runner was put together without the builder. */
   readonly buildInfo?: BuildInfo;
+  /** Backend package to the milliseconds that importing it took, where the entry measured that. */
+  readonly importTimes?: ReadonlyMap<string, number>;
 }

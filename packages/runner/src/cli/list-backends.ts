@@ -6,7 +6,7 @@ import { formatTable } from './format-table.ts';
 
 /** `list-backends`: which factories registered, and from which packages. */
 export async function listBackends(options: { readonly json?: boolean }, context: CommandContext): Promise<number> {
-  const { io, factories, buildInfo } = context;
+  const { io, factories, buildInfo, importTimes } = context;
   const backends = factories
     .list()
     .map(({ factory, package: from, version }) => ({
@@ -14,6 +14,7 @@ export async function listBackends(options: { readonly json?: boolean }, context
       description: factory.description,
       package: from ?? null,
       version: version ?? null,
+      ...importMsOf(importTimes?.get(from ?? '')),
     }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   if (options.json === true) {
@@ -32,4 +33,9 @@ export async function listBackends(options: { readonly json?: boolean }, context
   ]);
   io.stdout.write(formatTable([['BACKEND', 'PACKAGE', 'DESCRIPTION'], ...rows]));
   return exitCodes.success;
+}
+
+/** In tenths of a millisecond. */
+function importMsOf(ms: number | undefined): { readonly importMs?: number } {
+  return ms === undefined ? {} : { importMs: Math.round(ms * 10) / 10 };
 }

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Metafile } from 'esbuild';
+import { packageAround } from './one-core.ts';
+
+/** A package of which something is in a runner. */
+export interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly dir: string;
+  /** What it weighs in the result. */
+  readonly bytes: number;
+  /** SPDX expression of its package.json; undefined where it names none. */
+  readonly license: string | undefined;
+}
+
+/** Every package that is in a bundle, the heaviest first. What was installed and not used is not among them. */
+export async function packagesIn(metafile: Metafile, workDir: string): Promise<readonly BundledPackage[]> {
+  const found = new Map<string, BundledPackage>();
+  const [output] = Object.values(metafile.outputs);
+  const inputs = new Map(Object.keys(metafile.inputs).map((input) => [input, 0]));
+  for (const [input, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) inputs.set(input, bytesInOutput);
+  for (const [input, bytes] of inputs) {
+    const owner = await packageAround(path.resolve(workDir, input));
+    if (owner === undefined || owner.dir === workDir) continue;
+    const known = found.get(owner.dir) ?? { ...owner, bytes: 0, license: await licenseOf(owner.dir) };
+    found.set(owner.dir, { ...known, bytes: known.bytes + bytes });
+  }
+  return [...found.values()].toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
+}
+
+async function licenseOf(dir: string): Promise<string | undefined> {
+  const { license, licenses } = JSON.parse(await readFile(path.join(dir, 'package.json'), 'utf8')) as {
+    license?: unknown;
+    licenses?: unknown;
+  };
+  if (typeof license === 'string' && license.trim() !== '') return license.trim();
+  // Two forms of old packages: an object, and a list of them to choose from.
+  const old = [license, licenses].flat().flatMap((one) => (one as { type?: unknown } | null | undefined)?.type ?? []);
+  const names = old.filter((one) => typeof one === 'string');
+  return names.length === 0 ? undefined : names.join(' OR ');
+}
