@@ -232,6 +232,6 @@ it('lists the cache, and removes what is not used', async () => {
   await workplace.build('cache', 'prune', '--unused-for', '0');
   expect((await workplace.build('cache', 'ls')).stdout).toBe('');
   expect((await workplace.build('cache', 'prune', '--max-size', 'much')).stderr).toContain(
-    'FRB101 --max-size "much": expected a size such as 300kB, 5MB or 2GiB',
+    'FRB209 --max-size "much": expected a size such as 300kB, 5MB or 2GiB',
   );
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { openTempFolder } from '@forgejo-runner/testkit';
 import { assert, constantFrom, property, string } from 'fast-check';
 import { expect, it } from 'vitest';
@@ -154,8 +155,7 @@ it('says where something is left out that is not there', async () => {
   });
 });
 
-it('publishes its schema', async () => {
-  await expect(`${JSON.stringify(manifestJsonSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
-    '../../manifest.schema.json',
-  );
+it('publishes its schema', () => {
+  const file = new URL('../../manifest.schema.json', import.meta.url);
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(manifestJsonSchema());
 });
