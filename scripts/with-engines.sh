@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command while container engines are there to test on: scripts/with-engines.sh npm test
 #
-# Starts dockerd, podman, and podman without root where none answers, tells the command their addresses, and ends what it
-# started. As root, podman without root belongs to a user of its own, who is made when CI is set.
+# Starts dockerd, podman, and podman without root where none answers, makes the bridge of LXC, tells the command their
+# addresses, and ends what it started. As root, podman without root belongs to a user of its own, who is made when CI is set.
 set -euo pipefail
 
 [ "$#" -gt 0 ] || { echo 'expected a command; next: scripts/with-engines.sh npm test' >&2; exit 2; }
@@ -148,6 +148,21 @@ start_rootless_podman() {
   export FORGEJO_RUNNER_TEST_PODMAN_ROOTLESS="unix://$socket"
 }
 
+# The bridge of LXC, which its service would make; it stays, as that service leaves it.
+start_lxc_bridge() {
+  if [ -e /sys/class/net/lxcbr0 ]; then say 'lxcbr0 is there'; return 0; fi
+  if [ "$(id -u)" -ne 0 ]; then say 'lxcbr0 is not there and only root can make it'; return 0; fi
+  local script
+  for script in /usr/libexec/lxc/lxc-net /usr/lib/*/lxc/lxc-net; do
+    if [ -x "$script" ]; then
+      "$script" start
+      say 'lxcbr0 was made'
+      return 0
+    fi
+  done
+  say 'lxc-net is not there, and so no bridge'
+}
+
 if command -v dockerd >/dev/null || command -v docker >/dev/null; then start_docker; else say 'docker is not installed: not there'; fi
 if command -v podman >/dev/null; then
   write_podman_config
@@ -156,5 +171,7 @@ if command -v podman >/dev/null; then
 else
   say 'podman is not installed: not there'
 fi
+
+if command -v lxc-start >/dev/null; then start_lxc_bridge; else say 'lxc is not installed: not there'; fi
 
 "$@"

@@ -43,6 +43,16 @@ export function programsLayer(): Promise<Layer> {
   });
 }
 
+/** Both layers as one archive: a root file system for whoever takes no layers. */
+export async function debianSystem(): Promise<Layer> {
+  const layers = [await debianLayer(), await programsLayer()];
+  return cached(`system-${hash(layers.map(({ digest }) => digest).join(' '))}`, async (work, file) => {
+    await run(['cp', layers[0]?.file ?? '', file]);
+    // Adds the members of the second to the first, in place.
+    for (const layer of layers.slice(1)) await run(['tar', '--concatenate', '-f', file, layer.file]);
+  });
+}
+
 /** A file or link of a {@link smallLayer}. */
 export interface Entry {
   readonly text?: string;

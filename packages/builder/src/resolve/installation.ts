@@ -20,6 +20,7 @@ export const officialPackages: Readonly<Record<string, string>> = {
   '@forgejo-runner/runner': 'runner',
   '@forgejo-runner/backend-host': 'backend-host',
   '@forgejo-runner/backend-docker': 'backend-docker',
+  '@forgejo-runner/backend-lxc': 'backend-lxc',
 };
 
 /** Backends of this project by id, for those who look for the package of one. */
