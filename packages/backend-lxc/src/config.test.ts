@@ -16,7 +16,7 @@ it('has a default for everything', () => {
 
 it.each([
   [{ storage: 'relative' }, 'storage'],
-  [{ storage: '/with space' }, 'storage'],
+  [{ storage: '/with\nline' }, 'storage'],
   [{ storage: '/a:b' }, 'storage'],
   [{ bridge: 'br0\nlxc.init.cmd = x' }, 'bridge'],
   [{ mirror: 'ftp://x' }, 'mirror'],

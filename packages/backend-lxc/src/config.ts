@@ -38,7 +38,7 @@ const folder = z
   .string()
   .regex(/^\/[^\0\n]*$/, 'expected an absolute path')
   // It becomes a part of overlay options and of lines in files of LXC.
-  .regex(/^[^\s:,\\]*$/, 'expected a path without spaces, colons, commas and backslashes');
+  .regex(/^[^:,\\]*$/, 'expected a path without colons, commas and backslashes');
 
 const templateName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected a name of a-z, 0-9, ".", "_" and "-"');
 

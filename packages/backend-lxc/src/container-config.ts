@@ -42,7 +42,9 @@ export function containerConfig(draft: ContainerDraft): string {
     ...(label.presets.includes('unprivileged') ? idMapLines(draft.config.id_map) : []),
     // An engine cannot keep layers of its own on layers.
     ...(label.docker
-      ? [`lxc.mount.entry = ${folder}/${layerFolders.docker} var/lib/docker none bind,create=dir 0 0`]
+      ? [
+          `lxc.mount.entry = ${folder.replaceAll(' ', String.raw`\040`)}/${layerFolders.docker} var/lib/docker none bind,create=dir 0 0`,
+        ]
       : []),
   ];
   return `${lines.join('\n')}\n`;
