@@ -12,7 +12,10 @@ export interface EndRequest {
   readonly leaderPid?: number;
   /** The leader was not reaped yet. Asked again before each look. */
   readonly isLeaderAlive?: () => boolean;
+  /** Default: the processes of this machine, of which the calling process and its parents are always spared. */
   readonly table?: ProcessTable;
+  /** The table is of another machine or container: none of its numbers is one of ours. */
+  readonly isElsewhere?: boolean;
 }
 
 /** How it went. Who is alive after the last stage could not be ended, or was not asked to with `SIGKILL`. */
@@ -40,7 +43,7 @@ export async function endProcesses(request: EndRequest): Promise<EndReport> {
       ...(request.leaderPid === undefined ? {} : { leaderPid: request.leaderPid }),
       isLeaderAlive: request.isLeaderAlive?.() ?? false,
       known,
-      spared: ancestorsOf(process.pid, entries),
+      spared: request.isElsewhere === true ? new Set() : ancestorsOf(process.pid, entries),
     });
     for (const entry of alive) known.add(processKey(entry));
     return alive;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { BackendError, type Env, type ExecRequest, type Signal } from '@forgejo-runner/core';
+import { checkExecRequest } from './exec-request.ts';
 import { errnoOf } from './file-errors.ts';
 import type { PipeSource, ProcessPipe } from './output-pipes.ts';
 import { startError } from './start-errors.ts';
@@ -68,21 +69,7 @@ function checkRequest(request: ExecRequest): void {
   const unsupported = request.tty === undefined ? (request.user === undefined ? undefined : 'a user') : 'a terminal';
   if (unsupported !== undefined)
     throw new BackendError('unsupported', `a process of this machine cannot be given ${unsupported}`);
-  for (const [index, argument] of request.argv.entries()) {
-    if (argument.includes('\0')) throw nulIn(`argument ${index}`);
-  }
-  if (request.argv[0] === '') throw new BackendError('plan', 'expected the name of a program, found an empty one');
-  if (request.cwd.includes('\0')) throw nulIn('the folder to run in');
-  for (const [name, value] of Object.entries(request.env)) {
-    if (value.includes('\0') || name.includes('\0')) throw nulIn(`variable "${name.slice(0, 200)}"`);
-    if (name === '' || name.includes('=')) {
-      throw new BackendError('plan', `expected the name of a variable, found ${JSON.stringify(name.slice(0, 200))}`);
-    }
-  }
-}
-
-function nulIn(what: string): BackendError {
-  return new BackendError('plan', `expected no NUL in ${what}, found one; no process can be given it`);
+  checkExecRequest(request);
 }
 
 /** Node adds variables of its own to a child's environment, and copies what an object inherits. */

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BackendError, type ExecRequest, isBackendError } from '@forgejo-runner/core';
+import { requestTooBig } from './exec-request.ts';
 import { errnoOf, fileError } from './file-errors.ts';
 
 /**
@@ -12,7 +13,7 @@ export async function startError(error: unknown, request: ExecRequest): Promise<
   if (isBackendError(error)) return error;
   const code = errnoOf(error);
   const [program] = request.argv;
-  if (code === 'E2BIG') return tooBig(error, request);
+  if (code === 'E2BIG') return requestTooBig(request, error);
   if (code === 'EAGAIN' || code === 'ENOMEM' || code === 'EMFILE' || code === 'ENFILE') {
     return new BackendError(
       'unavailable',
@@ -109,25 +110,4 @@ async function interpreterOf(file: string): Promise<string | undefined> {
   } catch {
     return undefined; // executable and not readable
   }
-}
-
-function tooBig(cause: unknown, request: ExecRequest): BackendError {
-  const sizes = [
-    ...request.argv.map((argument, index) => ({ what: `argument ${index}`, bytes: Buffer.byteLength(argument) })),
-    ...Object.entries(request.env).map(([name, value]) => ({
-      what: `variable "${name.slice(0, 100)}"`,
-      bytes: Buffer.byteLength(name) + Buffer.byteLength(value),
-    })),
-  ];
-  let total = 0;
-  let largest = { what: 'nothing', bytes: 0 };
-  for (const size of sizes) {
-    total += size.bytes;
-    if (size.bytes > largest.bytes) largest = size;
-  }
-  return new BackendError(
-    'plan',
-    `expected arguments and environment that the system takes, found ${total} bytes, of which ${largest.bytes} in ${largest.what}`,
-    { resource: request.argv[0], cause, hint: 'hand large values over in a file' },
-  );
 }
