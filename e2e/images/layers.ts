@@ -46,7 +46,7 @@ export function programsLayer(): Promise<Layer> {
 /** Both layers as one archive: a root file system for whoever takes no layers. */
 export async function debianSystem(): Promise<Layer> {
   const layers = [await debianLayer(), await programsLayer()];
-  return cached(`system-${hash(layers.map(({ digest }) => digest).join(' '))}`, async (work, file) => {
+  return cached(`system-${hash(layers.map(({ digest }) => digest).join(' '))}`, async (_work, file) => {
     await run(['cp', layers[0]?.file ?? '', file]);
     // Adds the members of the second to the first, in place.
     for (const layer of layers.slice(1)) await run(['tar', '--concatenate', '-f', file, layer.file]);
