@@ -8,6 +8,7 @@ import { Masker } from '../log/masker.ts';
 import type { ContainerPolicy } from '../plan/admin-policy.ts';
 import { planJob } from '../plan/plan-job.ts';
 import type { LabelLookup } from '../plan/planned-job.ts';
+import { pause } from '../poll/pause.ts';
 import type { Delivery } from '../report/final-report.ts';
 import { jobId } from '../report/job-folders.ts';
 import type { JobResult } from '../report/job-report.ts';
@@ -280,16 +281,25 @@ interface StartedJob {
   readonly used: AsyncDisposable;
 }
 
+/** How long an instance may take to hear of a result while somebody is in a hurry; the next start tells it else. */
+const hurriedReportMs = 3000;
+
 async function orPending(finishing: Promise<Delivery>, hurry: AbortSignal): Promise<Delivery> {
-  const { promise, resolve } = Promise.withResolvers<Delivery>();
-  const onHurry = (): void => resolve('pending');
-  if (hurry.aborted) onHurry();
-  hurry.addEventListener('abort', onHurry, { once: true });
+  const late = new AbortController();
+  const hurried = whenAborted(hurry, late.signal).then(() => pause(hurriedReportMs, late.signal));
   try {
-    return await Promise.race([finishing, promise]);
+    return await Promise.race([finishing, hurried.then(() => 'pending' as const)]);
   } finally {
-    hurry.removeEventListener('abort', onHurry);
+    late.abort();
   }
+}
+
+/** Resolves when the first signal aborts; when the second does, nobody listens any more. */
+function whenAborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true, signal: unless });
+  return promise;
 }
 
 function track<T>(set: Set<Promise<T>>, work: Promise<T>): void {
