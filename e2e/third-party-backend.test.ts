@@ -120,10 +120,12 @@ describe.skipIf(whyNot() !== undefined)(`a backend of a third party${whyNot() ??
     const flags = ['-C', project.path, '-W', project.join('.forgejo', 'workflows'), '-P', 'more=host'];
     const { code, stderr } = await start('exec', '-c', file, ...flags);
     expect(code).toBe(1);
-    expect(stderr.split('\n').filter((line) => line.startsWith('  '))).toEqual([
-      `  ${file}:3:50: label "small" for backend "chroot": unknown option "netwrok"; did you mean "network"`,
-      `  ${file}:4:5: label "other": this runner has no backend "chroto"; did you mean "chroot"`,
-      `  ${file}:7:11: backend.host: unknown option "env_alow"; did you mean "env_allow"`,
+    // The way there, as seen from where the runner was started.
+    const shown = stderr.split('\n').filter((line) => line.startsWith('  '));
+    expect(shown.map((line) => line.replace(/^ {2}\.\.\/[^/]+\/config\.yml:/, ''))).toEqual([
+      '3:50: label "small" for backend "chroot": unknown option "netwrok"; did you mean "network"',
+      '4:5: label "other": this runner has no backend "chroto"; did you mean "chroot"',
+      '7:11: backend.host: unknown option "env_alow"; did you mean "env_allow"',
     ]);
   });
 
