@@ -191,7 +191,8 @@ describe.skipIf(why !== undefined)(`a sandbox of namespaces${why === undefined ?
     await eventually(async () => execFileSync('ps', ['-A', '-o', 'args=']).toString().includes('sleep 600'));
     process.kill(Number(env.id), 'SIGKILL');
     await expect(running).rejects.toMatchObject({ code: 'lost' });
-    expect(await env.state(callContext())).toMatchObject({ alive: false });
+    // Its end shows a moment after the end of what ran in it.
+    await eventually(async () => !(await env.state(callContext())).alive);
   });
 
   it('copies in and out without loss', async () => {

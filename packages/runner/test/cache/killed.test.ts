@@ -94,7 +94,8 @@ async function check(folder: string, confirmed: readonly string[]): Promise<void
   // Older ones were evicted: the folder has room for seven.
   const last = confirmed.slice(-3);
   expect(last.filter((key) => !found.has(key))).toStrictEqual([]);
-  expect(found.size).toBeLessThan(14);
+  // What was confirmed since the last eviction is evicted by the next one.
+  expect(found.size).toBeLessThan(24);
 }
 
 it('removes in the end what killed processes left', async () => {
