@@ -16,6 +16,13 @@ export const wideLimits: CacheLimits = {
   maxAgeMs: dayMs,
 };
 
+/** Room for seven entries of 400,000 bytes. */
+export const narrowLimits: CacheLimits = {
+  ...wideLimits,
+  maxBytes: 3_000_000,
+  maxRepositoryBytes: 3_000_000,
+};
+
 /** A job of a test, with the addresses that it would get. */
 export interface TestJob {
   readonly access: CacheAccess;
