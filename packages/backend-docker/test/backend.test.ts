@@ -173,6 +173,20 @@ describe.skipIf(!hasEngine)('the machine of a label', () => {
     await environment[Symbol.asyncDispose]();
   });
 
+  it('is removed also when the call is over before it begins', async () => {
+    const environment = await create();
+    expect(await environment.remove(callContext(AbortSignal.abort()))).toMatchObject({ leaked: [] });
+    expect(inventory(bench.owner.runner)).toEqual([]);
+  });
+
+  it('lets steps of other users write into the folders of the job, and nowhere else', async () => {
+    const environment = await create();
+    const { workspace, temp, home } = environment.info.paths;
+    const script = `touch ${workspace}/mine ${temp}/mine && echo written; touch ${home}/mine 2>/dev/null || echo refused`;
+    const { stdout } = await sh(environment.target, script, { user: '1234', cwd: workspace });
+    expect(stdout).toBe('written\nrefused\n');
+  });
+
   it('is removed with what runs in it, and says so', async () => {
     const environment = await create();
     const running = sh(environment.target, 'sleep 1000').then(

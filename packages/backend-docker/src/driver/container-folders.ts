@@ -11,7 +11,13 @@ export async function giveFolders(
     container,
     folders,
     user,
-  }: { readonly container: string; readonly folders: readonly string[]; readonly user: ContainerUser },
+    mode,
+  }: {
+    readonly container: string;
+    readonly folders: readonly string[];
+    readonly user: ContainerUser;
+    readonly mode: number;
+  },
   ctx: CallContext,
 ): Promise<void> {
   if (folders.length === 0) return;
@@ -20,7 +26,7 @@ export async function giveFolders(
   const mtime = new Date();
   for (const folder of folders) {
     // Parents that are missing are made by the engine, and belong to root.
-    tar.entry({ name: `${folder.replace(/^\/+/, '')}/`, type: 'directory', mode: 0o755, uid, gid, mtime });
+    tar.entry({ name: `${folder.replace(/^\/+/, '')}/`, type: 'directory', mode, uid, gid, mtime });
   }
   tar.finalize();
   const chunks: Buffer[] = [];

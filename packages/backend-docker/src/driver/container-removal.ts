@@ -16,7 +16,7 @@ export function removal(
   let isRemoved = false;
   const remove = async (ctx: CallContext): Promise<RemoveReport> => {
     if (isRemoved) return { removed: [], leaked: [] };
-    const report = await removeObjects(endpoint, [object], ctx);
+    const report = await removeObjects(endpoint, [object], removalContext(ctx));
     isRemoved = report.leaked.length === 0;
     emitRemoved(request.name, report, ctx);
     return report;
@@ -34,6 +34,13 @@ export function emitRemoved(environment: string, { removed }: RemoveReport, ctx:
   for (const resource of removed) {
     ctx.emit({ type: 'resource.removed', at: Date.now(), environment, attributes: { resource } });
   }
+}
+
+/** A removal that is asked for when the call is over already has to happen all the same, in a time of its own. */
+export function removalContext(ctx: CallContext): CallContext {
+  if (!ctx.signal.aborted) return ctx;
+  const { signal, deadline } = cleanUpContext();
+  return { ...ctx, signal, deadline };
 }
 
 const silent = (): void => {};

@@ -49,7 +49,9 @@ export async function openJobContainer(
   const env = { ...imageEnv(image), ...spec.env };
   const info = environmentInfo({ facts: endpoint.facts, image, folders: folders.paths, home: homeOf(found, env), env });
   const missing = await missingFolders(endpoint, { container: id, folder: info.paths.home }, ctx);
-  await giveFolders(endpoint, { container: id, folders: [...folders.given, ...missing], user: found }, ctx);
+  // Steps may run as other users than the container's, and nobody else is in it.
+  await giveFolders(endpoint, { container: id, folders: folders.given, user: found, mode: 0o777 }, ctx);
+  await giveFolders(endpoint, { container: id, folders: missing, user: found, mode: 0o755 }, ctx);
   await startContainer(place, { id, what }, ctx);
   const started = await stateOf(endpoint, id, ctx);
   if (!started.alive) throw notStarted(started, draft);

@@ -13,7 +13,7 @@ import {
   type StepContainer,
   type StepContainerSpec,
 } from '@forgejo-runner/core';
-import { cleanUpContext, emitRemoved } from './container-removal.ts';
+import { cleanUpContext, emitRemoved, removalContext } from './container-removal.ts';
 import type { DockerEndpoint } from './endpoint.ts';
 import type { ImageSource } from './image-source.ts';
 import type { ProvidedImage } from './images.ts';
@@ -191,7 +191,7 @@ export class JobContainers implements DelegatedContainers {
   async #removeAll(ctx: CallContext): Promise<RemoveReport> {
     const { endpoint, request, onRemoved } = this.#parts;
     await settledWithin(this.#making, makingBoundMs);
-    const report = await removeEnvironment(endpoint, request, ctx);
+    const report = await removeEnvironment(endpoint, request, removalContext(ctx));
     this.#isRemoved = report.leaked.length === 0;
     emitRemoved(request.name, report, ctx);
     onRemoved?.(report);
