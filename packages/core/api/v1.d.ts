@@ -37,6 +37,11 @@ export interface Backend extends AsyncDisposable {
   readonly createEnvironment: (request: EnvironmentRequest, ctx: CallContext) => Promise<ExecutionEnvironment>;
   /** Removes what earlier processes of this runner left, and nothing else. */
   readonly sweep: (request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
+  /**
+   * Removes what is kept between jobs and was not used lately. The runner calls it at start-up and once a day, and for
+   * the command `prune`; jobs may run meanwhile. A backend that keeps nothing leaves it out.
+   */
+  readonly prune?: (request: PruneRequest, ctx: CallContext) => Promise<PruneReport>;
   /** Answers within five seconds, with `down` rather than a rejection where the platform is away. */
   readonly health: (ctx: CallContext) => Promise<BackendHealth>;
   /**
@@ -238,6 +243,7 @@ export interface TypedBackend<L> extends AsyncDisposable {
     ctx: CallContext,
   ) => Promise<ExecutionEnvironment>;
   readonly sweep: Backend['sweep'];
+  readonly prune?: Backend['prune'];
   readonly health: Backend['health'];
   readonly dockerEndpoints?: Backend['dockerEndpoints'];
   readonly recover?: Backend['recover'];
@@ -315,6 +321,12 @@ export interface DockerDriver {
   readonly open: (request: DelegationRequest, ctx: CallContext) => Promise<DelegatedContainers>;
   /** Removes what earlier processes of this runner left at an endpoint that outlives environments. */
   readonly sweep: (endpoint: DockerEndpointDescriptor, request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
+  /** Removes images that it built for this runner at such an endpoint and that were not used lately. */
+  readonly prune?: (
+    endpoint: DockerEndpointDescriptor,
+    request: PruneRequest,
+    ctx: CallContext,
+  ) => Promise<PruneReport>;
 }
 
 // docker-endpoint.d.ts
@@ -627,7 +639,7 @@ export interface CopyOutRequest {
 // export type { ContainerSpec, Healthcheck, JobContainerSpec, JobPlan, Mount, Port, RegistryCredentials, ServiceContainerSpec, StepContainerSpec, } from './plan.ts';
 // export { formatLabel, type LabelConfiguration, type LabelPlace, parseLabel, type ResolvedLabel, } from './label.ts';
 // export { type ContainerNeeds, type StepNeed, unmet, usedFields } from './unmet.ts';
-// export type { Owner, RecoverRequest, RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
+// export type { Owner, PruneReport, PruneRequest, RecoverRequest, RemoveReport, SweepReport, SweepRequest, } from './ownership.ts';
 // export { BackendError, type BackendErrorCode, type BackendErrorInit, isBackendError } from './errors.ts';
 // export { attributeRegistrationsTo, type FactoryRegistry, factories, type Origin, type Registration, type DockerDriverRegistration, type DockerDriverRegistry, dockerDrivers, } from './registry.ts';
 // export type { Env, Str } from './open-union.ts';
@@ -723,6 +735,22 @@ export interface SweepRequest {
 /** What a sweep removed, could not remove, and kept. */
 export interface SweepReport extends RemoveReport {
   readonly kept: readonly string[];
+}
+/** Asks a backend to remove what it keeps from one job to the next, such as images that it pulled or built. */
+export interface PruneRequest {
+  /** Only what this runner made or brought there may be touched. */
+  readonly owner: Owner;
+  /** What no job used for so many milliseconds goes. Default: what the backend is configured for. */
+  readonly unusedMs?: number;
+  /** The least recently used goes until so many bytes are left. Default: what the backend is configured for. */
+  readonly maxBytes?: number;
+  /** Report what would be removed, and change nothing. */
+  readonly dryRun: boolean;
+}
+/** What pruning removed and could not remove, and how much is left. What a job uses is neither. */
+export interface PruneReport extends RemoveReport {
+  readonly freedBytes: number;
+  readonly keptBytes: number;
 }
 /** Names environments of an earlier process that the runner would like to go on with. */
 export interface RecoverRequest {

@@ -2,7 +2,7 @@ import type { CallContext } from './call-context.ts';
 import type { DockerEndpointDescriptor } from './docker-endpoint.ts';
 import type { EnvironmentRequest, ExecutionEnvironment } from './environment.ts';
 import type { LabelConfiguration, ResolvedLabel } from './label.ts';
-import type { RecoverRequest, SweepReport, SweepRequest } from './ownership.ts';
+import type { PruneReport, PruneRequest, RecoverRequest, SweepReport, SweepRequest } from './ownership.ts';
 
 /** Name of a backend in labels and in the configuration: `host`, `docker`, `k8s`. */
 export type BackendId = string;
@@ -36,6 +36,11 @@ export interface Backend extends AsyncDisposable {
   readonly createEnvironment: (request: EnvironmentRequest, ctx: CallContext) => Promise<ExecutionEnvironment>;
   /** Removes what earlier processes of this runner left, and nothing else. */
   readonly sweep: (request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
+  /**
+   * Removes what is kept between jobs and was not used lately. The runner calls it at start-up and once a day, and for
+   * the command `prune`; jobs may run meanwhile. A backend that keeps nothing leaves it out.
+   */
+  readonly prune?: (request: PruneRequest, ctx: CallContext) => Promise<PruneReport>;
   /** Answers within five seconds, with `down` rather than a rejection where the platform is away. */
   readonly health: (ctx: CallContext) => Promise<BackendHealth>;
   /**

@@ -17,6 +17,7 @@ export interface TypedBackend<L> extends AsyncDisposable {
     ctx: CallContext,
   ) => Promise<ExecutionEnvironment>;
   readonly sweep: Backend['sweep'];
+  readonly prune?: Backend['prune'];
   readonly health: Backend['health'];
   readonly dockerEndpoints?: Backend['dockerEndpoints'];
   readonly recover?: Backend['recover'];
@@ -84,6 +85,7 @@ function untyped<C, L>(definition: BackendDefinition<C, L>, typed: TypedBackend<
     createEnvironment: (request, ctx) => typed.createEnvironment({ ...request, options: request.label.data as L }, ctx),
     sweep: (request, ctx) => typed.sweep(request, ctx),
     health: (ctx) => typed.health(ctx),
+    ...(typed.prune === undefined ? {} : { prune: typed.prune }),
     ...(typed.dockerEndpoints === undefined ? {} : { dockerEndpoints: typed.dockerEndpoints }),
     ...(typed.recover === undefined ? {} : { recover: typed.recover }),
     [Symbol.asyncDispose]: () => typed[Symbol.asyncDispose](),

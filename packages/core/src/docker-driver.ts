@@ -3,7 +3,7 @@ import type { ContainerField } from './capabilities.ts';
 import type { BuildRequest, Container, ServiceContainer, StepContainer } from './containers.ts';
 import type { DockerEndpointDescriptor } from './docker-endpoint.ts';
 import type { EnvironmentInfo, EnvironmentRequest } from './environment.ts';
-import type { RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
+import type { PruneReport, PruneRequest, RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
 import type { JobContainerSpec, ServiceContainerSpec, StepContainerSpec } from './plan.ts';
 
 /** What a job's containers at a delegated endpoint are made for. */
@@ -44,4 +44,10 @@ export interface DockerDriver {
   readonly open: (request: DelegationRequest, ctx: CallContext) => Promise<DelegatedContainers>;
   /** Removes what earlier processes of this runner left at an endpoint that outlives environments. */
   readonly sweep: (endpoint: DockerEndpointDescriptor, request: SweepRequest, ctx: CallContext) => Promise<SweepReport>;
+  /** Removes images that it built for this runner at such an endpoint and that were not used lately. */
+  readonly prune?: (
+    endpoint: DockerEndpointDescriptor,
+    request: PruneRequest,
+    ctx: CallContext,
+  ) => Promise<PruneReport>;
 }

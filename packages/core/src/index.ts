@@ -47,7 +47,15 @@ export {
   type ResolvedLabel,
 } from './label.ts';
 export { type ContainerNeeds, type StepNeed, unmet, usedFields } from './unmet.ts';
-export type { Owner, RecoverRequest, RemoveReport, SweepReport, SweepRequest } from './ownership.ts';
+export type {
+  Owner,
+  PruneReport,
+  PruneRequest,
+  RecoverRequest,
+  RemoveReport,
+  SweepReport,
+  SweepRequest,
+} from './ownership.ts';
 export { BackendError, type BackendErrorCode, type BackendErrorInit, isBackendError } from './errors.ts';
 export {
   attributeRegistrationsTo,

@@ -29,6 +29,24 @@ export interface SweepReport extends RemoveReport {
   readonly kept: readonly string[];
 }
 
+/** Asks a backend to remove what it keeps from one job to the next, such as images that it pulled or built. */
+export interface PruneRequest {
+  /** Only what this runner made or brought there may be touched. */
+  readonly owner: Owner;
+  /** What no job used for so many milliseconds goes. Default: what the backend is configured for. */
+  readonly unusedMs?: number;
+  /** The least recently used goes until so many bytes are left. Default: what the backend is configured for. */
+  readonly maxBytes?: number;
+  /** Report what would be removed, and change nothing. */
+  readonly dryRun: boolean;
+}
+
+/** What pruning removed and could not remove, and how much is left. What a job uses is neither. */
+export interface PruneReport extends RemoveReport {
+  readonly freedBytes: number;
+  readonly keptBytes: number;
+}
+
 /** Names environments of an earlier process that the runner would like to go on with. */
 export interface RecoverRequest {
   readonly owner: Owner;

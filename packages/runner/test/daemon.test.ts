@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { RunnerService } from '@forgejo-runner/protocol';
 import { checkReport, eventually } from '@forgejo-runner/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -28,6 +29,13 @@ it('runs jobs of an instance and reports them, until it is told to stop', async 
   expect(started.stderr()).not.toContain(daemon.runner.token);
   const { stdout } = await daemon.run('jobs', '--json');
   expect(JSON.parse(stdout)).toMatchObject({ jobs: [{ result: expect.any(String) }, { delivery: 'delivered' }] });
+});
+
+it('prunes what its backends keep, when it starts', async () => {
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  const marker = daemon.folder.join('state', 'forgejo-runner', 'runners', daemon.runner.uuid, 'pruned');
+  await eventually(() => existsSync(marker), { what: 'the time of the last pruning' });
+  expect(await started.stop()).toBe(0);
 });
 
 it('starts while the instance is away', async () => {

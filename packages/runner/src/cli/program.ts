@@ -175,6 +175,18 @@ function commands(): readonly (readonly [Command, Action])[] {
         (await import('./cache.ts')).manageCache(command.args, command.optsWithGlobals(), context),
     ],
     [
+      new Command('prune')
+        .summary('remove what is kept between jobs')
+        .description(
+          'Removes images, actions and leftovers of killed runs that no job used lately, only what runners of this user brought there.',
+        )
+        .option('--unused <duration>', 'how long nothing used them, such as 48h (default: as configured, or 720h)')
+        .option('--max-size <size>', 'most that each place may keep, such as 20g (default: as configured)')
+        .option('-n, --dry-run', 'show what would be removed, remove nothing')
+        .option('--json', 'print JSON'),
+      async (command, context) => (await import('./prune.ts')).prune(command.opts(), context),
+    ],
+    [
       new Command('completion')
         .summary('print a completion script')
         .description('Prints a script that completes this command line in a shell.')

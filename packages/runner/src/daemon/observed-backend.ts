@@ -48,10 +48,11 @@ export function observedBackend(
   };
 }
 
-function optionalMethods(backend: Backend): Pick<Backend, 'dockerEndpoints' | 'recover'> {
-  const { dockerEndpoints, recover } = backend;
+function optionalMethods(backend: Backend): Pick<Backend, 'dockerEndpoints' | 'prune' | 'recover'> {
+  const { dockerEndpoints, prune, recover } = backend;
   return {
     ...(dockerEndpoints === undefined ? {} : { dockerEndpoints: (ctx) => dockerEndpoints.call(backend, ctx) }),
+    ...(prune === undefined ? {} : { prune: (request, ctx) => prune.call(backend, request, ctx) }),
     ...(recover === undefined ? {} : { recover: (request, ctx) => recover.call(backend, request, ctx) }),
   };
 }

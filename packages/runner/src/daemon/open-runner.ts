@@ -23,6 +23,7 @@ import type { ResolvedConnection } from './resolve-connections.ts';
 import { type EndedJob, defaultActionsUrl, RunningJobs } from './running-jobs.ts';
 import { stateFolder } from './state-folder.ts';
 import { taskServices } from './task-services.ts';
+import { keepPruned } from './keep-pruned.ts';
 import { sweepOrphans } from './sweep-orphans.ts';
 
 /** What a runner is opened with. */
@@ -95,12 +96,10 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
       io.signal,
     );
   const backends = opened.use(new BackendsInUse(await open(config, options.labels)));
+  const driverIfAny = driver === undefined ? {} : { driver };
   const otherBoots = options.isShared ? 'only-expired' : 'remove';
-  await sweepOrphans(
-    backends.current,
-    { owner, otherBoots, log, ...(driver === undefined ? {} : { driver }) },
-    io.signal,
-  );
+  await sweepOrphans(backends.current, { owner, otherBoots, log, ...driverIfAny }, io.signal);
+  opened.use(keepPruned(() => backends.current, { owner, log, stateDir, ...driverIfAny }));
   const actions = opened.use(openLocalActions({ defaultUrl: defaultActionsUrl, env: io.env, log }));
   const cache = opened.use(
     await openRunnerCache({
@@ -115,7 +114,7 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
   const jobs = opened.use(
     new RunningJobs({
       owner,
-      ...(driver === undefined ? {} : { driver }),
+      ...driverIfAny,
       log,
       masks,
       folder: jobsFolder(io.env),

@@ -4,6 +4,7 @@ import type { DockerDriver, FactoryRegistry, Logger, Owner } from '@forgejo-runn
 import type { RunnerConfig } from '../config/runner-config.ts';
 import { readRunnerIdentity } from '../config/runner-identity.ts';
 import { type OpenedBackends, openBackends } from '../daemon/backends.ts';
+import { pruneDaily } from '../daemon/prune-daily.ts';
 import { sweepOrphans } from '../daemon/sweep-orphans.ts';
 import type { ExecLabels } from './exec-labels.ts';
 
@@ -36,6 +37,7 @@ export async function openLocalBackends(options: LocalBackendOptions, signal: Ab
     const { log, driver } = options;
     const sweep = { owner, otherBoots: 'only-expired', log, ...(driver === undefined ? {} : { driver }) } as const;
     await sweepOrphans(opened, sweep, signal);
+    await pruneDaily(opened, { ...sweep, stateDir }, signal);
     return { opened, owner, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
@@ -43,7 +45,8 @@ export async function openLocalBackends(options: LocalBackendOptions, signal: Ab
   }
 }
 
-function localStateDir(env: Readonly<Record<string, string | undefined>>): string {
+/** Where local runs keep who they are and what their backends remember. */
+export function localStateDir(env: Readonly<Record<string, string | undefined>>): string {
   const base = env['XDG_STATE_HOME'] || join(env['HOME'] ?? homedir(), '.local', 'state');
   return join(base, 'forgejo-runner', 'exec');
 }

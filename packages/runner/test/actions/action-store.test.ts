@@ -474,7 +474,11 @@ describe.each(Object.entries(kinds))('by %s', (_, make) => {
     });
 
     it('does not mind a store that is not there', async () => {
-      expect(await store.prune({ maxAgeMs: 1, maxBytes: 1 }, never)).toEqual({ removed: 0, keptBytes: 0 });
+      expect(await store.prune({ maxAgeMs: 1, maxBytes: 1 }, never)).toEqual({
+        removed: 0,
+        freedBytes: 0,
+        keptBytes: 0,
+      });
     });
   });
 });

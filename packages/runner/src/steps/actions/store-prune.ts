@@ -11,11 +11,14 @@ export interface PruneLimits {
   readonly maxBytes: number;
   /** Milliseconds since the epoch. */
   readonly now?: number;
+  /** Report what would be removed, and change nothing. */
+  readonly dryRun?: boolean;
 }
 
 /** What pruning did. */
 export interface PruneReport {
   readonly removed: number;
+  readonly freedBytes: number;
   readonly keptBytes: number;
 }
 
@@ -36,15 +39,17 @@ export async function pruneStore(folder: string, limits: PruneLimits, signal: Ab
   let keptBytes = 0;
   for (const { bytes } of entries) keptBytes += bytes;
   let removed = 0;
+  let freedBytes = 0;
   for (const entry of entries) {
     const ageMs = now - entry.usedAtMs;
     if (ageMs < keptMs || (ageMs <= limits.maxAgeMs && keptBytes <= limits.maxBytes)) continue;
-    await removeEntry(folder, entry, signal);
+    if (limits.dryRun !== true) await removeEntry(folder, entry, signal);
     removed += 1;
+    freedBytes += entry.bytes;
     keptBytes -= entry.bytes;
   }
-  await removeOldWork(folder, now);
-  return { removed, keptBytes };
+  if (limits.dryRun !== true) await removeOldWork(folder, now);
+  return { removed, freedBytes, keptBytes };
 }
 
 /** Bytes of all files below a folder. */
