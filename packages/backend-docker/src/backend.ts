@@ -13,11 +13,13 @@ import { askEngine } from './driver/ask-engine.ts';
 import { cleanUpContext } from './driver/container-removal.ts';
 import type { DockerEndpoint } from './driver/endpoint.ts';
 import { environmentInfo, imageEnv } from './driver/environment-info.ts';
+import { ImageRecords } from './driver/image-records.ts';
 import { type ImageSource, imageSource } from './driver/image-source.ts';
 import { JobContainers, type MachineSpec } from './driver/job-containers.ts';
 import { ownFolders } from './driver/job-folders.ts';
 import type { JobSettings } from './driver/job-place.ts';
 import { livingEnvironments } from './driver/living-environments.ts';
+import { type PruneLimits, pruneImages } from './driver/prune-images.ts';
 import { sweepEngine } from './driver/sweep-engine.ts';
 import { DockerEnvironment } from './environment.ts';
 import { type DockerLabel, dockerCapabilities } from './label.ts';
@@ -42,12 +44,21 @@ export async function openDockerBackend(
     describeLabel: async () => dockerCapabilities(endpoint.facts),
     createEnvironment: (request, call) => openEnvironment(place, request, call),
     sweep: (request, call) => sweepEngine(endpoint, request, call),
+    prune: (request, call) => pruneImages(endpoint, request, pruneLimits(config, input), call),
     health: () => healthOf(endpoint),
     [Symbol.asyncDispose]: async () => {
       for (const environment of place.living) environment.forget();
       await endpoint[Symbol.asyncDispose]();
     },
   };
+}
+
+function pruneLimits(
+  { keep_images_hours: hours, keep_images_bytes: maxBytes }: DockerConfig,
+  { stateDir }: Pick<FactoryInput, 'stateDir'>,
+): PruneLimits {
+  const records = new ImageRecords(stateDir);
+  return { records, unusedMs: hours * 3_600_000, ...(maxBytes === undefined ? {} : { maxBytes }) };
 }
 
 interface DockerPlace {

@@ -27,6 +27,8 @@ export interface DockerConfig {
   readonly force_pull: boolean;
   readonly force_rebuild: boolean;
   readonly pull_max_age_hours?: number;
+  readonly keep_images_hours: number;
+  readonly keep_images_bytes?: number;
   readonly memory?: number;
   readonly cpus?: number;
   readonly pids_limit?: number;
@@ -90,6 +92,16 @@ export const configSchema: z.ZodType<DockerConfig> = z.strictObject({
     .positive()
     .exactOptional()
     .describe('An image that was pulled longer ago is pulled again. Default: it stays as it is.'),
+  keep_images_hours: z
+    .number()
+    .positive()
+    .prefault(30 * 24)
+    .describe('Images that the runner built or pulled are removed when no job used them for so long.'),
+  keep_images_bytes: z
+    .int()
+    .positive()
+    .exactOptional()
+    .describe('Most bytes of such images; those that were not used for longest are removed. Default: no limit.'),
   memory: z.int().positive().exactOptional().describe('Most memory of one container, in bytes.'),
   cpus: z.number().positive().exactOptional().describe('Most processors of one container.'),
   pids_limit: z.int().positive().exactOptional().describe('Most processes of one container.'),

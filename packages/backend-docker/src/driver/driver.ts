@@ -11,7 +11,11 @@ import { imageSource } from './image-source.ts';
 import { JobContainers } from './job-containers.ts';
 import { machineFolders } from './job-folders.ts';
 import { livingEnvironments } from './living-environments.ts';
+import { pruneImages } from './prune-images.ts';
 import { sweepEngine } from './sweep-engine.ts';
+
+/** An engine of another backend has no section of ours to say it. */
+const keepImagesMs = 30 * 24 * 3_600_000;
 
 /** Makes the containers of jobs at endpoints that other backends hand out. */
 export const dockerDriver: DockerDriver = {
@@ -21,6 +25,11 @@ export const dockerDriver: DockerDriver = {
   sweep: async (descriptor, request, ctx) => {
     await using endpoint = await openDockerEndpoint(descriptor, ctx);
     return sweepEngine(endpoint, request, ctx);
+  },
+  prune: async (descriptor, request, ctx) => {
+    await using endpoint = await openDockerEndpoint(descriptor, ctx);
+    // What it pulls there is not remembered anywhere, so only what it built goes.
+    return pruneImages(endpoint, request, { unusedMs: keepImagesMs }, ctx);
   },
 };
 
