@@ -60,6 +60,7 @@ export type ErrorCode =
   | 'FRB521'
   | 'FRB522'
   | 'FRB523'
+  | 'FRB524'
   | 'FRB601'
   | 'FRB602'
   | 'FRB603'
@@ -366,6 +367,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'Does not pass the conformance suite',
     cause: 'a check found that the backend does something else than the contract asks',
     next: 'see docs/backends/conformance.md and the reasons in the verdict',
+    exit: 7,
+  },
+  FRB524: {
+    title: 'Errors in a backend package',
+    cause: 'check found what keeps a package from being used, or harms those who use it',
+    next: 'mend what is named; docs/backends/package-checks.md tells of each rule',
     exit: 7,
   },
   FRB601: {

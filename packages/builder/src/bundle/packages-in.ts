@@ -12,6 +12,8 @@ export interface BundledPackage {
   readonly bytes: number;
   /** SPDX expression of its package.json; undefined where it names none. */
   readonly license: string | undefined;
+  /** Names of the packages that it depends on. */
+  readonly needs: readonly string[];
 }
 
 /** Every package that is in a bundle, the heaviest first. What was installed and not used is not among them. */
@@ -23,17 +25,20 @@ export async function packagesIn(metafile: Metafile, workDir: string): Promise<r
   for (const [input, bytes] of inputs) {
     const owner = await packageAround(path.resolve(workDir, input));
     if (owner === undefined || owner.dir === workDir) continue;
-    const known = found.get(owner.dir) ?? { ...owner, bytes: 0, license: await licenseOf(owner.dir) };
+    const known = found.get(owner.dir) ?? { ...owner, bytes: 0, ...(await described(owner.dir)) };
     found.set(owner.dir, { ...known, bytes: known.bytes + bytes });
   }
   return [...found.values()].toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
 }
 
-async function licenseOf(dir: string): Promise<string | undefined> {
-  const { license, licenses } = JSON.parse(await readFile(path.join(dir, 'package.json'), 'utf8')) as {
-    license?: unknown;
-    licenses?: unknown;
-  };
+async function described(dir: string): Promise<Pick<BundledPackage, 'license' | 'needs'>> {
+  const json = JSON.parse(await readFile(path.join(dir, 'package.json'), 'utf8')) as Record<string, unknown>;
+  const { dependencies } = json;
+  const needs = typeof dependencies === 'object' && dependencies !== null ? Object.keys(dependencies) : [];
+  return { license: licenseOf(json), needs };
+}
+
+function licenseOf({ license, licenses }: Readonly<Record<string, unknown>>): string | undefined {
   if (typeof license === 'string' && license.trim() !== '') return license.trim();
   // Two forms of old packages: an object, and a list of them to choose from.
   const old = [license, licenses].flat().flatMap((one) => (one as { type?: unknown } | null | undefined)?.type ?? []);

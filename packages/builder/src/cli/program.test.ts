@@ -95,7 +95,8 @@ it('has every flag in the reference, and no other', () => {
   const rows = [...page.matchAll(/^\| `(-[^`]+)` \|/gm)].map((row) => row[1]);
   const flags = program.commands.flatMap((command) => command.options.map((option) => option.flags));
   const all = new Set([...flags, '-V, --version', '-h, --help']);
-  expect(rows.toSorted()).toEqual([...all].toSorted());
+  // Commands may have flags of one name, each with a row of its own.
+  expect([...new Set(rows)].toSorted()).toEqual([...all].toSorted());
 });
 
 it('has every command in the reference', () => {

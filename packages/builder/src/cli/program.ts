@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../user-error.ts';
 import { type CatalogueCommands, defineCatalogue } from './define-catalogue.ts';
+import { type CheckCommands, defineCheck } from './define-check.ts';
 import { type CacheCommands, defineCache } from './define-cache.ts';
 import { defineLock, type LockCommands } from './define-lock.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
@@ -8,7 +9,13 @@ import { defineTest, type TestCommands } from './define-test.ts';
 import { type BuildFlags, buildFlags, lockFlags, type ProjectFlags, projectFlags } from './flags.ts';
 
 /** What the commands do. Each resolves to its exit code. */
-export interface Commands extends ManifestCommands, LockCommands, CatalogueCommands, TestCommands, CacheCommands {
+export interface Commands
+  extends ManifestCommands,
+    LockCommands,
+    CatalogueCommands,
+    TestCommands,
+    CheckCommands,
+    CacheCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
   readonly run: (flags: ProjectFlags, args: readonly string[]) => Promise<number>;
 }
@@ -52,6 +59,7 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
   defineLock(program, commands, finish);
   defineCatalogue(program, commands, finish);
   defineTest(program, commands, finish);
+  defineCheck(program, commands, finish);
   defineCache(program, commands, finish);
   return program;
 }

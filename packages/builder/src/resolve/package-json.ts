@@ -9,6 +9,7 @@ export interface PackageJson {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly sideEffects?: unknown;
   readonly forgejoRunner?: unknown;
 }
@@ -18,6 +19,7 @@ const schema = z.object({
   version: z.string().min(1),
   dependencies: z.record(z.string(), z.string()).exactOptional(),
   peerDependencies: z.record(z.string(), z.string()).exactOptional(),
+  optionalDependencies: z.record(z.string(), z.string()).exactOptional(),
   sideEffects: z.unknown().optional(),
   forgejoRunner: z.unknown().optional(),
 });
