@@ -3,6 +3,8 @@ export {
   type ConformanceEndpoint,
   type ConformanceImages,
   type ConformanceOptions,
+  type ConformancePeer,
+  type ConformancePlugin,
   type ConformanceRunner,
   defineConformance,
   type Lane,

@@ -29,7 +29,7 @@ export interface Mutant {
 
 type Exec = Target['exec'];
 /** Each wraps what it gets, so that one mutant is one difference. */
-interface Wraps {
+export interface Wraps {
   readonly exec?: (exec: Exec, environment: ExecutionEnvironment) => Exec;
   readonly target?: (target: Target, environment: ExecutionEnvironment) => Partial<Target>;
   readonly environment?: (environment: ExecutionEnvironment) => Partial<ExecutionEnvironment>;
@@ -38,15 +38,15 @@ interface Wraps {
 }
 
 function mutant(does: string, [caughtBy, finding]: readonly [CheckId, RegExp], wraps: Wraps): Mutant {
-  return { does, caughtBy, finding, subject: () => broken(wraps) };
+  return { does, caughtBy, finding, subject: () => changed(referenceSubject(), wraps) };
 }
 
-function broken(wraps: Wraps): ConformanceOptions {
-  const subject = referenceSubject();
+/** Options of the suite whose backend does some things in another way. */
+export function changed(subject: ConformanceOptions, wraps: Wraps): ConformanceOptions {
   const all = new Set<ExecutionEnvironment>();
   const wrapTarget = (target: Target, environment: ExecutionEnvironment): Target => {
-    const changed = { ...target, ...wraps.target?.(target, environment) };
-    return { ...changed, exec: wraps.exec?.(changed.exec, environment) ?? changed.exec };
+    const other = { ...target, ...wraps.target?.(target, environment) };
+    return { ...other, exec: wraps.exec?.(other.exec, environment) ?? other.exec };
   };
   const wrapEnvironment = (made: ExecutionEnvironment): ExecutionEnvironment => {
     const { target } = made;
@@ -262,6 +262,13 @@ export const mutants: readonly Mutant[] = [
   mutant('loses the last line', ['C31', /first/], {
     ...asking((request) => ({ ...request, stdout: withoutLastLine(request.stdout) })),
   }),
+  mutant('turns line ends around', ['C32', /SHA-256/], {
+    ...asking((request) => ({
+      ...request,
+      stdout: (chunk) =>
+        request.stdout(Buffer.from(Buffer.from(chunk).toString('latin1').replaceAll('\r\n', '\n'), 'latin1')),
+    })),
+  }),
   mutant('passes output on as text', ['C38', /no UTF-8/], {
     ...asking((request) => ({
       ...request,
@@ -422,6 +429,19 @@ export const mutants: readonly Mutant[] = [
       },
   }),
 ];
+
+/** Apart from the others: the clock of this process jumps for all of them. */
+export const impatient: Mutant = mutant('times an exec by the wall clock', ['C92', /jumps by 1 h/], {
+  exec: (exec) => (request, ctx) => {
+    const stop = new AbortController();
+    const end = Date.now() + 1_800_000;
+    const timer = setInterval(() => {
+      if (Date.now() > end) stop.abort();
+    }, 50);
+    const handle = exec(request, { ...ctx, signal: AbortSignal.any([ctx.signal, stop.signal]) });
+    return { ...handle, result: handle.result.finally(() => clearInterval(timer)) };
+  },
+});
 
 /** Apart from the others: a test framework ends its run at an error that nobody handled. */
 export const forgetful: Mutant = mutant('forgets an error of a stream', ['C54', /nobody handled: Error: the pipe/], {

@@ -8,41 +8,28 @@ import { expectRejection, expectSame, expectThat, show } from './expectations.ts
 import * as gates from './gates.ts';
 import {
   imageHealthcheck,
-  type JobContainers,
+  imageOf,
   jobSpec,
   noHealthcheck,
   openJobContainers,
   runStep,
   serviceSpec,
+  shellStep,
   stepSpec,
 } from './job-containers.ts';
 import { expectInventory } from './lifecycle.ts';
-import { freshName, promptMs, type Stage, within } from './stage.ts';
-import { tarOf } from './tar-entries.ts';
-import type { Workplace } from './workplace.ts';
+import { reach } from './reach.ts';
+import { promptMs, type Stage, within } from './stage.ts';
 
 /** Containers of a job. */
 export const containers: readonly Check[] = [
-  {
-    id: 'C12',
-    title: 'an image that is not there is told by "image", a reference that is none by "plan"',
-    gate: gates.job,
-    run: async (stage) => {
-      const before = await stage.inventory();
-      const missing = jobSpec(`conformance/not-there-${freshName()}:1`, { pull: 'never' });
-      await expectRejection(makeJob(stage, missing), ['image'], 'a container of an image that is not there');
-      const malformed = jobSpec('UPPER case//:: is no reference');
-      await expectRejection(makeJob(stage, malformed), ['plan'], 'a container of an image with a malformed name');
-      await expectInventory(stage, before, 'after containers that could not be made');
-    },
-  },
   {
     id: 'C19',
     title: 'running out of memory is told apart from an exit code',
     gate: gates.native,
     run: async (stage) => {
       if (!fieldsOf(stage).includes('memory')) throw stage.skip('needs the field "memory" to be claimed');
-      const image = imageOf(stage, 'shell');
+      const image = imageOf(stage);
       const spec = jobSpec(image, { options: { memory: 32 * 1024 * 1024 } });
       const place = await (await openJobContainers(stage, { jobContainer: spec })).job(spec);
       // The shell itself grows, or whoever reads for it; the second may be killed without the first.
@@ -51,22 +38,6 @@ export const containers: readonly Check[] = [
       const state = await place.environment.state(stage.context());
       const isTold = isOom || state.reason === 'oom';
       expectThat(isTold, `expected oomKilled or the reason "oom", found ${show(result)} and ${show(state)}`);
-    },
-  },
-  {
-    id: 'C58',
-    title: 'an image without shell and tar runs its program',
-    gate: gates.steps,
-    needs: 'option images.scratch',
-    run: async (stage) => {
-      const { scratch } = stage.options.images ?? {};
-      if (scratch === undefined) throw stage.skip('needs the option "images.scratch"');
-      const [program, ...cmd] = scratch.argv;
-      const made = await openJobContainers(stage, { stepContainers: 'run' });
-      const step = await made.step(stepSpec(scratch.image, { entrypoint: [program], cmd, workdir: '/' }));
-      const { result, out, err } = await runStep(stage, step);
-      expectSame(result, { kind: 'exited', code: 0 }, `the result, with ${show(err)}`);
-      expectThat(out.includes('ran'), `expected the program to print "ran", found ${show(out)}`);
     },
   },
   {
@@ -96,18 +67,8 @@ export const containers: readonly Check[] = [
     gate: gates.job,
     needs: 'option images.shell',
     run: async (stage) => {
-      const spec = jobSpec(imageOf(stage, 'shell'), { env: { FROM_SPEC: 'set' } });
-      const made = await openJobContainers(stage, { jobContainer: spec, stepContainers: 'run' });
-      const place = await made.job(spec);
-      expectSame(await place.ask('exit 0'), '', 'what the job container printed');
-      await place.put([{ name: 'from-runner', content: 'copied' }]);
-      expectSame(await place.ask('cat from-runner; echo made > from-job'), 'copied', 'a file that was copied in');
-      expectSame((await place.read(place.path('from-job'))).toString(), 'made\n', 'a file that was copied out');
-      expectSame(place.target.baseEnv['FROM_SPEC'], 'set', 'variable of the specification in baseEnv');
-      if (!canRunSteps(stage)) return;
-      const seen = await shellStep(stage, made, 'cat from-job; echo by a step > from-step', place.info.paths.workspace);
-      expectSame(seen, 'made\n', 'what the container of a step found in the workspace');
-      expectSame(await place.ask('cat from-step'), 'by a step\n', 'what the job found of the step');
+      const { musl = imageOf(stage) } = stage.options.images ?? {};
+      for (const image of new Set([imageOf(stage), musl])) await checkJobContainer(stage, image);
     },
   },
   {
@@ -116,13 +77,6 @@ export const containers: readonly Check[] = [
     gate: gates.steps,
     needs: 'option images.shell',
     run: async (stage) => checkSteps(stage),
-  },
-  {
-    id: 'C65',
-    title: 'an image is built from a Dockerfile with arguments; a build that fails says why',
-    gate: gates.build,
-    needs: 'option images.shell',
-    run: async (stage) => checkBuild(stage),
   },
   {
     id: 'C71',
@@ -147,12 +101,6 @@ export const containers: readonly Check[] = [
   },
 ];
 
-type ImageName = 'shell' | 'musl';
-
-function imageOf(stage: Stage, name: ImageName): string {
-  return stage.options.images?.[name] ?? stage.skip(`needs the option "images.${name}"`);
-}
-
 /** The fields that a job may use: those of the backend, at an endpoint whatever the driver has. */
 function fieldsOf({ capabilities }: Stage): readonly ContainerField[] {
   return capabilities.containers.via === 'native' ? capabilities.containers.fields : [];
@@ -161,27 +109,6 @@ function fieldsOf({ capabilities }: Stage): readonly ContainerField[] {
 function canRunSteps({ capabilities }: Stage): boolean {
   return gates.steps.isClaimed(capabilities);
 }
-
-async function makeJob(stage: Stage, spec: ReturnType<typeof jobSpec>): Promise<Workplace> {
-  return (await openJobContainers(stage, { jobContainer: spec })).job(spec);
-}
-
-/** Asks a web server, with whatever client the target has. What it says, or that it does not answer, and why. */
-async function reach(place: Workplace, host: string, port: number): Promise<Reached> {
-  const script = `u=http://$1:$2/
-if command -v curl > /dev/null; then curl -fsS -m 5 $u
-elif command -v wget > /dev/null; then wget -q -T 5 -O - $u
-elif command -v bash > /dev/null; then
-  bash -c 'exec 3<> "/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3 && sed "1,/^.\\{0,1\\}$/d" <&3' "$1" "$2"
-else exit 99; fi`;
-  const { result, out, err } = await place.sh(script, { args: [host, String(port)] });
-  const isNoClient = result.kind === 'exited' && result.code === 99;
-  expectThat(!isNoClient, 'expected curl, wget or bash in the target of the label, found none');
-  if (result.kind === 'exited' && result.code === 0) return { said: out.trim() };
-  return { silentBecause: err.trim().split('\n').at(-1) ?? '' };
-}
-
-type Reached = { readonly said: string } | { readonly silentBecause: string };
 
 async function checkServices(stage: Stage): Promise<void> {
   const { late } = stage.options.images ?? {};
@@ -240,23 +167,6 @@ async function checkHealth(stage: Stage): Promise<void> {
   expectThat(ended.message.includes(quits.says), `expected the end of its log, found ${show(ended.message)}`);
 }
 
-/** Runs a script in the container of a step; it has to exit with 0. */
-async function shellStep(
-  stage: Stage,
-  made: JobContainers,
-  script: string,
-  workdir: string,
-  over: Partial<ReturnType<typeof stepSpec>> = {},
-): Promise<string> {
-  const cmd = ['-c', script];
-  const spec = stepSpec(imageOf(stage, 'shell'), { entrypoint: ['/bin/sh'], cmd, workdir, ...over });
-  const step = await made.step(spec);
-  const { result, out, err } = await runStep(stage, step);
-  await step.remove(stage.context());
-  expectSame(result, { kind: 'exited', code: 0 }, `the result of the container of a step, with ${show(err)}`);
-  return out;
-}
-
 /** A field, what a step is given of it, and what it then has to print. */
 type FieldProof = readonly [ContainerField, Partial<ReturnType<typeof stepSpec>>, string, string];
 
@@ -302,7 +212,7 @@ async function checkFields(stage: Stage): Promise<void> {
 }
 
 async function checkSteps(stage: Stage): Promise<void> {
-  const image = imageOf(stage, 'shell');
+  const image = imageOf(stage);
   const made = await openJobContainers(stage, { stepContainers: 'run' });
   const machine = made.machine();
   const { workspace } = machine.info.paths;
@@ -333,36 +243,17 @@ async function checkSteps(stage: Stage): Promise<void> {
   await expectInventory(stage, before, 'after containers of steps were removed');
 }
 
-async function checkBuild(stage: Stage): Promise<void> {
-  const image = imageOf(stage, 'shell');
-  const made = await openJobContainers(stage, { stepContainers: 'build' });
-  const build = async (dockerfile: string): Promise<string> => {
-    const output = captureOutput();
-    const context = tarOf([
-      { name: 'Dockerfile', content: dockerfile },
-      { name: 'greeting', content: 'from the context\n' },
-    ]);
-    const tag = `conformance/${freshName()}:1`;
-    const request = { context, dockerfile: 'Dockerfile', tag, buildArgs: { WHO: 'an argument' }, output: output.sink };
-    return (await made.build(request, stage.context())).image;
-  };
-  // No RUN: it would need a network of the engine's own, which need not be there.
-  const good = `FROM ${image}\nARG WHO\nENV BUILT_BY=$WHO\nCOPY greeting /greeting\n`;
-  const built = await build(good);
-  const step = await made.step(
-    stepSpec(built, {
-      pull: 'never',
-      entrypoint: ['/bin/sh'],
-      cmd: ['-c', 'cat /greeting; echo $BUILT_BY'],
-      workdir: '/',
-    }),
-  );
-  const { out } = await runStep(stage, step);
-  expectSame(out, 'from the context\nan argument\n', 'what a container of the built image printed');
-  const failing = build(`FROM ${image}\nCOPY not-in-the-context /\n`);
-  const error = await expectRejection(failing, ['plan', 'image'], 'a build that fails');
-  expectThat(
-    error.message.includes('not-in-the-context'),
-    `expected why the build failed, found ${show(error.message)}`,
-  );
+async function checkJobContainer(stage: Stage, image: string): Promise<void> {
+  const spec = jobSpec(image, { env: { FROM_SPEC: 'set' } });
+  const made = await openJobContainers(stage, { jobContainer: spec, stepContainers: 'run' });
+  const place = await made.job(spec);
+  expectSame(await place.ask('exit 0'), '', 'what the job container printed');
+  await place.put([{ name: 'from-runner', content: 'copied' }]);
+  expectSame(await place.ask('cat from-runner; echo made > from-job'), 'copied', 'a file that was copied in');
+  expectSame((await place.read(place.path('from-job'))).toString(), 'made\n', 'a file that was copied out');
+  expectSame(place.target.baseEnv['FROM_SPEC'], 'set', 'variable of the specification in baseEnv');
+  if (!canRunSteps(stage)) return;
+  const seen = await shellStep(stage, made, 'cat from-job; echo by a step > from-step', place.info.paths.workspace);
+  expectSame(seen, 'made\n', 'what the container of a step found in the workspace');
+  expectSame(await place.ask('cat from-step'), 'by a step\n', 'what the job found of the step');
 }

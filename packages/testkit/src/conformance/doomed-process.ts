@@ -5,6 +5,7 @@ import { callContext } from '../call-context.ts';
 import { type DoomedTask, loadSubject } from './doomed-runner.ts';
 import { labelOf, openBackend, requestOf, workplaceOf } from './stage.ts';
 import { tarOf } from './tar-entries.ts';
+import { ended } from './workplace.ts';
 
 const [subject = '', text = ''] = process.argv.slice(2);
 // `startDoomed` wrote it.
@@ -35,6 +36,15 @@ async function work(environment: ExecutionEnvironment): Promise<void> {
       }
     }
     return place.target.copyIn({ dest: place.path('in'), tar: stalling() }, callContext());
+  }
+  if (phase === 'suspended') {
+    const running = place.startSh('echo on; sleep 1; head -c 1000000 /dev/zero; exit 7');
+    while (running.out.text() === '') await new Promise((resolve) => setTimeout(resolve, 10));
+    tell();
+    const { result, bytes } = await ended(running);
+    writeSync(1, `ran ${JSON.stringify([result, bytes.length])}\n`);
+    await environment.remove(callContext());
+    return;
   }
   // A tree, of which one part left its session, so that only a good sweep finds it.
   const running = place.startSh(

@@ -14,20 +14,26 @@ export const crashPhases = ['opened', 'creating', 'created', 'copying-in', 'exec
 /** One of {@link crashPhases}. */
 export type CrashPhase = (typeof crashPhases)[number];
 
+/** `suspended` runs a process that ends while the runner sleeps, and tells what it saw of it. */
+type DoomedPhase = CrashPhase | 'suspended';
+
 /** What a runner in a process of its own is to do until it is killed. */
 export interface DoomedTask {
   readonly owner: Owner;
   readonly stateDir: string;
   readonly name: string;
-  readonly phase: CrashPhase;
+  readonly phase: DoomedPhase;
   readonly expiresInMs: number;
 }
 
 /** A runner in a process of its own. */
 export interface Doomed {
   /** Resolves when it got to its phase. */
-  readonly reached: Promise<void>;
+  readonly reached: Promise<unknown>;
   readonly freeze: () => void;
+  readonly thaw: () => void;
+  /** The rest of the first line that begins so. */
+  readonly said: (beginning: string) => Promise<string>;
   /** With SIGKILL, and waits until it is gone. */
   readonly kill: () => Promise<void>;
 }
@@ -42,17 +48,32 @@ export async function startDoomed(subject: string, task: DoomedTask): Promise<Do
   const exited = once(child, 'exit');
   let words = '';
   child.stderr.on('data', (chunk: Buffer) => void (words = (words + chunk.toString()).slice(-2000)));
-  const line = (async () => {
-    for await (const text of createInterface({ input: child.stdout })) if (text === task.phase) return;
-    throw new Nonconformance(`expected a runner in a process of its own to get to "${task.phase}", found: ${words}`);
-  })();
-  const reached = within(line, startMs, `a runner on its way to "${task.phase}"`);
+  const lines = createInterface({ input: child.stdout });
+  const said: Doomed['said'] = async (beginning) => {
+    const heard = Promise.withResolvers<string>();
+    const onLine = (text: string): void => {
+      if (text.startsWith(beginning)) heard.resolve(text.slice(beginning.length));
+    };
+    lines.on('line', onLine);
+    lines.once('close', () => {
+      const problem = `expected a runner in a process of its own to get to "${task.phase}", found: ${words}`;
+      heard.reject(new Nonconformance(problem));
+    });
+    return heard.promise.finally(() => lines.off('line', onLine));
+  };
+  const reached = within(said(task.phase), startMs, `a runner on its way to "${task.phase}"`);
   reached.catch(() => {});
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL');
     await exited;
   };
-  return { reached, kill, freeze: () => void child.kill('SIGSTOP') };
+  return {
+    reached,
+    said,
+    kill,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+  };
 }
 
 /** Loads the options that a module exports as `conformance`. @throws Nonconformance where it has none. */

@@ -124,6 +124,19 @@ export const native: Gate = {
   isClaimed: ({ containers }) => containers.via === 'native' && containers.job,
 };
 
+/** For the checks of endpoints that environments hand out. */
+export const endpoint: Gate = {
+  name: 'containers: docker-endpoint',
+  isClaimed: ({ containers }) => containers.via === 'docker-endpoint',
+  proveRefusal: async (stage) => {
+    const { environment } = await stage.workplace();
+    expectThat(
+      environment.dockerEndpoint === undefined,
+      'no endpoint is claimed: expected no method "dockerEndpoint", found one',
+    );
+  },
+};
+
 /** An archive without entries. */
 async function* nothingIn(): AsyncGenerator<Uint8Array> {
   yield Buffer.alloc(1024);

@@ -38,23 +38,6 @@ export const hostile: readonly Check[] = [
       expectThat(!inspect(events, { depth: 9 }).includes(value), 'expected no value of a job in events, found one');
     },
   },
-  {
-    id: 'C93',
-    title: 'folders of the administrator may have spaces and letters beyond ASCII',
-    needs: 'option configBelow',
-    run: async (stage) => {
-      const { configBelow } = stage.options;
-      if (configBelow === undefined) throw stage.skip('needs the option "configBelow"');
-      const folder = await stage.folder();
-      await folder.write({ 'größe 名前 with space/.keep': '' });
-      const backend = await stage.open({ config: configBelow(folder.join('größe 名前 with space')) });
-      const place = await stage.create({ backend });
-      await place.put([{ name: 'a b/ü', content: 'content' }]);
-      expectSame(await place.ask('cat "a b/ü"'), 'content', 'a file');
-      expectSame((await place.read(place.path('a b', 'ü'))).toString(), 'content', 'the file copied out');
-      expectSame((await place.environment.remove(stage.context())).leaked, [], 'leaked by remove');
-    },
-  },
 ];
 
 async function checkSecrets(stage: Stage, place: Workplace): Promise<void> {

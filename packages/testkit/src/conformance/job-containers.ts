@@ -12,6 +12,7 @@ import {
   type StepContainerSpec,
 } from '@forgejo-runner/core';
 import { captureOutput } from '../capture.ts';
+import { expectSame, show } from './expectations.ts';
 import { plainSpec } from './gates.ts';
 import type { Stage } from './stage.ts';
 import { type Ran, type Workplace, workplaceAt } from './workplace.ts';
@@ -104,6 +105,7 @@ async function makersOf(
   if (driver === undefined) throw stage.skip('needs a Docker driver: import @forgejo-runner/backend-docker as well');
   const endpoint = await environment.dockerEndpoint?.(stage.context());
   if (endpoint === undefined) throw new BackendError('internal', 'expected an endpoint, found none');
+  await stage.options.images?.loadInto?.(endpoint);
   const { info } = environment;
   const opened = await driver.open({ endpoint, environment: request, info }, stage.context());
   stage.defer(() => opened.remove(stage.context()));
@@ -115,4 +117,26 @@ export async function runStep(stage: Stage, step: StepContainer, signal?: AbortS
   const [out, err] = [captureOutput(), captureOutput()];
   const result = await step.run({ stdout: out.sink, stderr: err.sink }, stage.context(signal)).result;
   return { result, bytes: out.bytes(), out: out.text(), err: err.text() };
+}
+
+/** The name of an image of the options; without it the check is skipped. */
+export function imageOf(stage: Stage): string {
+  return stage.options.images?.shell ?? stage.skip('needs the option "images.shell"');
+}
+
+/** Runs a script in the container of a step; it has to exit with 0. */
+export async function shellStep(
+  stage: Stage,
+  made: JobContainers,
+  script: string,
+  workdir: string,
+  over: Partial<ReturnType<typeof stepSpec>> = {},
+): Promise<string> {
+  const cmd = ['-c', script];
+  const spec = stepSpec(imageOf(stage), { entrypoint: ['/bin/sh'], cmd, workdir, ...over });
+  const step = await made.step(spec);
+  const { result, out, err } = await runStep(stage, step);
+  await step.remove(stage.context());
+  expectSame(result, { kind: 'exited', code: 0 }, `the result of the container of a step, with ${show(err)}`);
+  return out;
 }

@@ -1,4 +1,10 @@
-import type { BackendFactory, LabelConfiguration } from '@forgejo-runner/core';
+import type {
+  BackendErrorCode,
+  BackendFactory,
+  DockerEndpointDescriptor,
+  LabelConfiguration,
+  RegistryCredentials,
+} from '@forgejo-runner/core';
 
 /** How much is checked: `quick` on every change, `full` before a release, `nightly` also what takes minutes. */
 export type Lane = 'quick' | 'full' | 'nightly';
@@ -20,6 +26,10 @@ export interface ConformanceImages {
   readonly unhealthy?: { readonly image: string; readonly says: string };
   /** Prints `says` and ends by itself, with a failure. */
   readonly quits?: { readonly image: string; readonly says: string };
+  /** In a registry that hands it out for these credentials only. No engine may have it already. */
+  readonly private?: { readonly image: string; readonly credentials: RegistryCredentials };
+  /** Puts the images where the engine of an environment finds them, for engines that begin with none. */
+  readonly loadInto?: (endpoint: DockerEndpointDescriptor) => Promise<void>;
 }
 
 /** A platform that is reached at an address, so that the suite can stand in between and pull the plug. */
@@ -28,6 +38,24 @@ export interface ConformanceEndpoint {
   readonly socket: string;
   /** The configuration with another socket in its place. */
   readonly configFor: (socket: string) => unknown;
+}
+
+/** A part of the backend that runs in a process of its own, such as a plugin behind gRPC. */
+export interface ConformancePlugin {
+  /** Ends it at once, as SIGKILL does, with all that it remembers. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again, at the same address. Where the backend does that by itself: waits for it. */
+  readonly restart: () => Promise<void>;
+}
+
+/** Another end of the protocol that the backend speaks, and what is documented to come of it. */
+export interface ConformancePeer {
+  /** What it is, such as `a plugin of protocol 0`. */
+  readonly name: string;
+  /** The configuration that leads to it. */
+  readonly config: unknown;
+  /** `works`: jobs run there. Otherwise the code of the error, at the latest when an environment is made. */
+  readonly outcome: 'works' | BackendErrorCode;
 }
 
 /** A runner with the backend built in, for the workflows of the testkit. */
@@ -68,7 +96,12 @@ export interface ConformanceOptions {
   /** Configuration of a platform that does not answer, where it is reached by other means than a socket. */
   readonly unreachable?: { readonly config: unknown };
   readonly endpoint?: ConformanceEndpoint;
-  /** The configuration with its state below a folder whose name has spaces and letters beyond ASCII. */
+  readonly plugin?: ConformancePlugin;
+  readonly peers?: readonly ConformancePeer[];
+  /**
+   * The configuration with its state below a folder: once one whose name has spaces and letters beyond ASCII, once one on
+   * a small disk that gets full.
+   */
   readonly configBelow?: (folder: string) => unknown;
   readonly images?: ConformanceImages;
   readonly runner?: ConformanceRunner;

@@ -87,7 +87,9 @@ async function openShared(
     stateDir,
     workplace: async () => {
       common.workplace ??= workplace();
-      const { alive } = await (await common.workplace).environment.state(callContext());
+      const { environment } = await common.workplace;
+      // Whose platform was started anew knows nothing of it.
+      const { alive } = await environment.state(callContext()).catch(() => ({ alive: false }));
       if (!alive) await dropWorkplace(common);
       return (common.workplace ??= workplace());
     },

@@ -37,7 +37,7 @@ export interface Verdict {
 }
 
 /** Version of the suite. */
-export const suiteVersion = '1.0.0';
+export const suiteVersion = '1.1.0';
 
 const signs = { passed: '✔', failed: '✖', skipped: '–' } as const;
 
