@@ -193,6 +193,12 @@ function commands(): readonly (readonly [Command, Action])[] {
         .addArgument(new Argument('<shell>', 'shell to complete in').choices(['bash', 'zsh', 'fish'])),
       async (command, context) => (await import('./completion.ts')).printCompletion(command, context),
     ],
+    [
+      new Command('man-page')
+        .summary('print the manual page')
+        .description('Prints the manual page of this command line, for man.'),
+      async (command, context) => (await import('./man-page.ts')).printManPage(command, context),
+    ],
   ];
 }
 
