@@ -43,6 +43,9 @@ it('counts jobs, rows and questions', async () => {
   expect(text).toContain('forgejo_runner_jobs_total{result="failure",backend="reference"} 1');
   expect(text).toMatch(/forgejo_runner_log_rows_total [4-9]/);
   expect(text).toContain('forgejo_runner_capacity 2');
+  expect(text).toMatch(/forgejo_runner_place_wait_seconds_count\{connection="main"\} [1-9]/);
+  const backendCalls = 'forgejo_runner_backend_operation_seconds_count{backend="reference",operation=';
+  for (const name of ['createEnvironment', 'remove']) expect(text).toContain(`${backendCalls}"${name}"} 1`);
   expect(text).toMatch(/forgejo_runner_api_request_seconds_count\{connection="main",method="FetchTask"\} [1-9]/);
 });
 

@@ -76,8 +76,9 @@ it('has spans of jobs, their steps and what backends do, one within the other an
   expect(ended).toEqual(
     expect.arrayContaining([
       { name: 'backend.createEnvironment', parent: 'job', attributes: { backend: 'reference' } },
+      { name: 'backend.remove', parent: 'job', attributes: { backend: 'reference' } },
       { name: 'exec', parent: 'step', attributes: { program: expect.any(String) } },
-      { name: 'step', parent: 'job', attributes: { name: 'with ***', index: 0, outcome: 'failure' } },
+      { name: 'step', parent: 'job', attributes: { name: 'with ***', index: 0, stage: 'main', outcome: 'failure' } },
       {
         name: 'job',
         parent: undefined,

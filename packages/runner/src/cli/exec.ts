@@ -3,6 +3,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { readSecretUrl } from '../config/secret-source.ts';
 import { readContainerPolicy } from '../daemon/container-policy.ts';
+import { observedDriver } from '../daemon/observed-driver.ts';
 import { openProcessLog } from '../daemon/process-log.ts';
 import type { WorkflowSources } from '../graph/called-workflow.ts';
 import { defaultGraceMs } from '../job/job-limits.ts';
@@ -92,7 +93,7 @@ async function runAll(
   const labels = labelsOf(inputs.config, options, context);
   const { policy, warnings } = readContainerPolicy(inputs.config);
   for (const warning of warnings) log.warn(warning);
-  const driver = context.dockerDriver === undefined ? {} : { driver: context.dockerDriver };
+  const driver = context.dockerDriver === undefined ? {} : { driver: observedDriver(context.dockerDriver) };
   const jobFolders = new Set<string>();
   await using actions = openLocalActions({ defaultUrl: options.defaultActionsUrl, env: io.env, log });
   await using backends = await openLocalBackends(

@@ -17,7 +17,8 @@ import { type Problem, UserError } from '../user-error.ts';
 import { backendFailure, type BackendPlan, planBackends, validateSection } from './backend-plan.ts';
 import { labelFailure } from './label-failure.ts';
 import { idleLegacyKeys } from './legacy-keys.ts';
-import { type BackendOperation, observedBackend } from './observed-backend.ts';
+import type { BackendOperation } from './backend-operation.ts';
+import { observedBackend } from './observed-backend.ts';
 
 /** What backends are opened with. */
 export interface OpenBackendsOptions {

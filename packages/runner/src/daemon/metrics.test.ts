@@ -16,14 +16,29 @@ writes it anew. No label comes from a workflow, so that there are never many of 
 const end = `
 Beside these there are the usual numbers of a process, \`process_…\` and \`nodejs_…\`.
 
+## How long jobs wait
+
+An instance does not tell a runner since when a job waits, so nothing here is that time: the instance has it. What the runner adds
+to it shows in two numbers. While all places are taken, it asks for no jobs: \`rate(forgejo_runner_place_wait_seconds_sum[1h])\` is the
+share of time in which jobs may have waited for this runner, close to 1 where it is too small. \`job_setup_seconds\` is what a job waits
+after that, also for a place of its backend.
+
+## Backends
+
+An \`operation\` is a call of the contract between runner and backends, from \`createEnvironment\` to \`remove\`. The backend
+\`docker-driver\` makes containers at the engine that an environment of another backend hands out. Processes of jobs are not among
+the operations, because they take as long as their commands do.
+
+## Probes
+
 \`/healthz\` answers 200 as long as the process can answer. \`/readyz\` answers 200 while every instance answered when it was asked
 last and the runner is not about to stop, else 503. Neither wants a token. \`/\` is a page that shows jobs now with their logs,
 backends, instances and recent jobs; \`/status.json\` is the same for programs.
 
 ## Traces
 
-Jobs, steps and calls of backends are spans of OpenTelemetry: \`job\`, \`step\`, \`exec\`, \`backend.createEnvironment\` and the like. They go
-where the provider sends them that you register, for instance with \`NODE_OPTIONS=--import=./tracing.mjs\`; without one, nothing is
+Jobs, steps, their processes and calls of backends are spans of OpenTelemetry: \`job\`, \`step\`, \`exec\`, and \`backend.\` with the name of an
+operation, such as \`backend.createEnvironment\`. They go where the provider sends them that you register, for instance with \`NODE_OPTIONS=--import=./tracing.mjs\`; without one, nothing is
 recorded. Names and texts in them are masked.
 `;
 
@@ -34,6 +49,7 @@ it('are documented', async () => {
     forgejo_runner_jobs_total: '`result`, `backend`',
     forgejo_runner_job_duration_seconds: '`backend`',
     forgejo_runner_job_setup_seconds: '`backend`',
+    forgejo_runner_place_wait_seconds: '`connection`',
     forgejo_runner_api_request_seconds: '`connection`, `method`',
     forgejo_runner_backend_operation_seconds: '`backend`, `operation`',
     forgejo_runner_backend_errors_total: '`backend`, `operation`, `code`',
@@ -49,10 +65,12 @@ it('counts a job with the time to its first step, where it had one', async () =>
   const metrics = openMetrics();
   metrics.ended({ result: 'success', backend: 'host', durationMs: 2000, setupMs: 500, rows: 3, bytes: 10 });
   metrics.ended({ result: 'failure', backend: '', durationMs: 1, rows: 1, bytes: 1 });
+  metrics.hadPlace('main', 7000);
   metrics.asked('main', { method: 'Ping', durationMs: 10, failure: 'FRR701' });
   const text = await metrics.registry.metrics();
   expect(text).toContain('forgejo_runner_jobs_total{result="failure",backend="none"} 1');
   expect(text).toContain('forgejo_runner_job_setup_seconds_count{backend="host"} 1');
+  expect(text).toContain('forgejo_runner_place_wait_seconds_sum{connection="main"} 7');
   expect(text).not.toContain('forgejo_runner_job_setup_seconds_count{backend="none"}');
   expect(text).toContain('forgejo_runner_log_rows_total 4');
   expect(text).toContain('forgejo_runner_api_errors_total{connection="main",method="Ping",code="FRR701"} 1');

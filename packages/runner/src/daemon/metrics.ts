@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AskedQuestion } from '../forgejo/instance-client.ts';
-import type { BackendOperation } from './observed-backend.ts';
+import type { BackendOperation } from './backend-operation.ts';
 import type { EndedJob, RunningJob } from './running-jobs.ts';
 
 /** What is counted while a runner runs. */
@@ -8,6 +8,8 @@ export interface Metrics {
   readonly registry: Registry;
   readonly asked: (connection: string, asked: AskedQuestion) => void;
   readonly ended: (job: EndedJob) => void;
+  /** A question for work that a connection could ask, after it had waited so long for a free place. */
+  readonly hadPlace: (connection: string, waitedMs: number) => void;
   readonly operated: (operation: BackendOperation) => void;
   /** Has the numbers of this moment come from here. */
   readonly watch: (now: WatchedRunner) => void;
@@ -42,7 +44,14 @@ export function openMetrics(): Metrics {
     labelNames: ['backend'],
     buckets: jobSeconds,
   });
-  const waits = new Histogram({
+  const places = new Histogram({
+    ...common,
+    name: `${prefix}place_wait_seconds`,
+    help: 'Time before each question for jobs in which it was not asked because no place was free, by connection',
+    labelNames: ['connection'],
+    buckets: jobSeconds,
+  });
+  const setups = new Histogram({
     ...common,
     name: `${prefix}job_setup_seconds`,
     help: 'Time from taking a job to its first step, by backend',
@@ -112,10 +121,11 @@ export function openMetrics(): Metrics {
       const backend = job.backend || 'none';
       jobs.inc({ result: job.result, backend });
       durations.observe({ backend }, job.durationMs / 1000);
-      if (job.setupMs !== undefined) waits.observe({ backend }, job.setupMs / 1000);
+      if (job.setupMs !== undefined) setups.observe({ backend }, job.setupMs / 1000);
       rows.inc(job.rows);
       bytes.inc(job.bytes);
     },
+    hadPlace: (connection, waitedMs) => places.observe({ connection }, waitedMs / 1000),
     operated: ({ backend, operation, durationMs, failure }) => {
       operations.observe({ backend, operation }, durationMs / 1000);
       if (failure !== undefined) failures.inc({ backend, operation, code: failure });

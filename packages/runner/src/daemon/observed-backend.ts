@@ -1,58 +1,43 @@
-import { type Backend, isBackendError } from '@forgejo-runner/core';
-import { traced } from '../trace.ts';
+import type { Backend } from '@forgejo-runner/core';
+import { type OnOperation, type Observe, observer } from './backend-operation.ts';
+import { observedEnvironment } from './observed-environment.ts';
 
-/** One call of a backend that came to its end. */
-export interface BackendOperation {
-  /** By the name that the configuration gave it. */
-  readonly backend: string;
-  /** Name of the method. */
-  readonly operation: 'resolveLabel' | 'createEnvironment' | 'sweep';
-  readonly durationMs: number;
-  /** Word of the contract for why it failed. */
-  readonly failure?: string;
-}
-
-/** A backend by the name that the configuration gave it, with each of its operations in a span and told of. */
-export function observedBackend(
-  backend: Backend,
-  id: string,
-  observe: (operation: BackendOperation) => void = () => {},
-): Backend {
-  const call = <T>(operation: BackendOperation['operation'], work: () => Promise<T>): Promise<T> =>
-    traced(`backend.${operation}`, { backend: id }, async (span) => {
-      const startedAt = performance.now();
-      const told = (): Omit<BackendOperation, 'failure'> => ({
-        backend: id,
-        operation,
-        durationMs: performance.now() - startedAt,
-      });
-      try {
-        const value = await work();
-        observe(told());
-        return value;
-      } catch (error) {
-        const failure = isBackendError(error) ? error.code : 'defect';
-        span.setAttribute('failure', failure);
-        observe({ ...told(), failure });
-        throw error;
-      }
-    });
+/**
+ * A backend by the name that the configuration gave it, with each of its operations, and of those of its environments, in
+ * a span and told of. How it is asks somebody all the time, so that is not among them.
+ */
+export function observedBackend(backend: Backend, id: string, onOperation?: OnOperation): Backend {
+  const observe = observer(id, onOperation);
   return {
     id,
-    resolveLabel: (label, ctx) => call('resolveLabel', () => backend.resolveLabel(label, ctx)),
-    createEnvironment: (request, ctx) => call('createEnvironment', () => backend.createEnvironment(request, ctx)),
-    sweep: (request, ctx) => call('sweep', () => backend.sweep(request, ctx)),
+    resolveLabel: (label, ctx) => observe('resolveLabel', () => backend.resolveLabel(label, ctx)),
+    createEnvironment: async (request, ctx) => {
+      const made = await observe('createEnvironment', () => backend.createEnvironment(request, ctx));
+      return observedEnvironment(made, observe);
+    },
+    sweep: (request, ctx) => observe('sweep', () => backend.sweep(request, ctx)),
     health: (ctx) => backend.health(ctx),
-    ...optionalMethods(backend),
+    ...optionalMethods(backend, observe),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   };
 }
 
-function optionalMethods(backend: Backend): Pick<Backend, 'dockerEndpoints' | 'prune' | 'recover'> {
+function optionalMethods(backend: Backend, observe: Observe): Pick<Backend, 'dockerEndpoints' | 'prune' | 'recover'> {
   const { dockerEndpoints, prune, recover } = backend;
   return {
-    ...(dockerEndpoints === undefined ? {} : { dockerEndpoints: (ctx) => dockerEndpoints.call(backend, ctx) }),
-    ...(prune === undefined ? {} : { prune: (request, ctx) => prune.call(backend, request, ctx) }),
-    ...(recover === undefined ? {} : { recover: (request, ctx) => recover.call(backend, request, ctx) }),
+    ...(dockerEndpoints === undefined
+      ? {}
+      : { dockerEndpoints: (ctx) => observe('dockerEndpoints', () => dockerEndpoints.call(backend, ctx)) }),
+    ...(prune === undefined
+      ? {}
+      : { prune: (request, ctx) => observe('prune', () => prune.call(backend, request, ctx)) }),
+    ...(recover === undefined
+      ? {}
+      : {
+          recover: async (request, ctx) => {
+            const found = await observe('recover', () => recover.call(backend, request, ctx));
+            return found.map((environment) => observedEnvironment(environment, observe));
+          },
+        }),
   };
 }

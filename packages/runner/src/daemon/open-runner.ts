@@ -17,8 +17,9 @@ import { quoted, UserError } from '../user-error.ts';
 import { type OpenedBackends, openBackends } from './backends.ts';
 import { BackendsInUse } from './backends-in-use.ts';
 import { readContainerPolicy } from './container-policy.ts';
-import type { BackendOperation } from './observed-backend.ts';
+import type { BackendOperation } from './backend-operation.ts';
 import type { LogMasks } from './log-masks.ts';
+import { observedDriver } from './observed-driver.ts';
 import type { ResolvedConnection } from './resolve-connections.ts';
 import { type EndedJob, defaultActionsUrl, RunningJobs } from './running-jobs.ts';
 import { stateFolder } from './state-folder.ts';
@@ -73,7 +74,7 @@ export function reportSettings({ runner }: RunnerConfig): ReportSettings {
  * @throws {UserError} with all that is wrong with backends and labels.
  */
 export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> {
-  const { config, connections, driver, io, log, masks, owner, stateDir } = options;
+  const { config, connections, io, log, masks, owner, stateDir } = options;
   if (options.labels.length === 0) throw withoutLabels();
   const { policy, warnings } = readContainerPolicy(config);
   for (const warning of warnings) log.warn(warning);
@@ -96,10 +97,10 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
       io.signal,
     );
   const backends = opened.use(new BackendsInUse(await open(config, options.labels)));
-  const driverIfAny = driver === undefined ? {} : { driver };
+  const driver = options.driver === undefined ? {} : { driver: observedDriver(options.driver, options.onOperation) };
   const otherBoots = options.isShared ? 'only-expired' : 'remove';
-  await sweepOrphans(backends.current, { owner, otherBoots, log, ...driverIfAny }, io.signal);
-  opened.use(keepPruned(() => backends.current, { owner, log, stateDir, ...driverIfAny }));
+  await sweepOrphans(backends.current, { owner, otherBoots, log, ...driver }, io.signal);
+  opened.use(keepPruned(() => backends.current, { owner, log, stateDir, ...driver }));
   const actions = opened.use(openLocalActions({ defaultUrl: defaultActionsUrl, env: io.env, log }));
   const cache = opened.use(
     await openRunnerCache({
@@ -114,7 +115,7 @@ export async function openRunner(options: RunnerOptions): Promise<OpenedRunner> 
   const jobs = opened.use(
     new RunningJobs({
       owner,
-      ...driverIfAny,
+      ...driver,
       log,
       masks,
       folder: jobsFolder(io.env),

@@ -6,6 +6,7 @@ import type { Capacity } from '../poll/capacity.ts';
 import { pollLoop } from '../poll/poll-loop.ts';
 import { quoted, UserError } from '../user-error.ts';
 import { declareLabels, keepRunnerFile } from './declare-labels.ts';
+import type { Metrics } from './metrics.ts';
 import type { OpenedConnection, OpenedRunner } from './open-runner.ts';
 import { pruneHistory, recoverJobs } from './recovery.ts';
 import { drainJobs } from './shutdown.ts';
@@ -18,6 +19,7 @@ export interface DaemonOptions {
   readonly io: Pick<Io, 'env' | 'cwd' | 'signal' | 'hurry'>;
   readonly log: Logger;
   readonly capacity: Capacity;
+  readonly metrics: Pick<Metrics, 'hadPlace'>;
   /** Called when everything here is ready; whether the instances answer shows later. */
   readonly onReady?: () => void;
   readonly onStopping?: () => void;
@@ -53,7 +55,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 }
 
 async function serve(opened: OpenedConnection, options: DaemonOptions, stop: AbortSignal): Promise<void> {
-  const { config, runner, io, log, capacity } = options;
+  const { config, runner, io, log, capacity, metrics } = options;
   const { connection, resolved } = opened;
   const labels = (): readonly string[] => [...runner.backends.current.labelsOf(connection.name).keys()];
   const { startupRetry: retry } = config.runner;
@@ -76,6 +78,7 @@ async function serve(opened: OpenedConnection, options: DaemonOptions, stop: Abo
       start: async (task, place) => {
         await runner.jobs.start(task, place, source);
       },
+      onPlace: (waitedMs) => metrics.hadPlace(connection.name, waitedMs),
       log,
     },
     { stop, hurry: io.hurry },

@@ -151,6 +151,23 @@ it('offers only labels that have a place', async () => {
   ]);
 });
 
+it('tells how long it could not ask for want of a place, of all jobs or of a label', async () => {
+  const waits: number[] = [];
+  const onPlace = (ms: number): void => void waits.push(ms);
+  const labelCapacity = new LabelCapacity(new Map([['a', 1]]));
+  const loop = start([3], { onPlace, labelCapacity });
+  await vi.advanceTimersByTimeAsync(7000);
+  const job = labelCapacity.occupy(['a']);
+  loop.places[0]?.[Symbol.dispose]();
+  await vi.advanceTimersByTimeAsync(3000);
+  job[Symbol.dispose]();
+  await vi.advanceTimersByTimeAsync(2000);
+  loop.stop.abort();
+  await loop.ended;
+  expect(loop.times()).toEqual([0, 7000, 11_000]);
+  expect(waits).toEqual([0, 5000, 4000]);
+});
+
 it('takes over what was on its way when it was stopped', async () => {
   const answer = Promise.withResolvers<readonly number[]>();
   const loop = start([], {

@@ -40,6 +40,8 @@ export interface PollOptions<T> {
    * any more, long before that. A task may come twice, when an answer could not be confirmed.
    */
   readonly start: (task: T, place: Disposable) => Promise<void>;
+  /** There is a place, so the instance is asked; it could not be for so long. */
+  readonly onPlace?: (waitedMs: number) => void;
   readonly onAnswer?: (tasks: number) => void;
   readonly onFailure?: (failure: InstanceFailure) => void;
   readonly log: Logger;
@@ -66,12 +68,19 @@ export async function pollLoop<T>(options: PollOptions<T>, signals: PollSignals)
   const firstMs = Math.max(leastBackOffMs, options.intervalMs());
   const backOff = new BackOff({ firstMs, mostMs: Math.max(mostBackOffMs, firstMs) }, options.random);
   let shown = '';
+  let wantedAt: number | undefined;
+  const hasPlace = (): void => {
+    options.onPlace?.(performance.now() - (wantedAt ?? 0));
+    wantedAt = undefined;
+  };
   while (!signals.stop.aborted) {
     const startedAt = performance.now();
     try {
       // A place that waits for an instance which does not answer would be missing at the others.
       if (backOff.failures > 0) await instance.probe(signals.stop);
-      await askOnce(options, signals);
+      // Also over questions that were left out because no label had a place.
+      wantedAt ??= performance.now();
+      await askOnce(options, signals, hasPlace);
       if (backOff.failures > 0) log.info('the instance answers again', { connection: instance.name });
       backOff.succeeded();
       shown = '';
@@ -93,11 +102,12 @@ function nextStep({ code, next }: InstanceFailure): object {
   return next === undefined ? { code } : { code, next };
 }
 
-async function askOnce<T>(options: PollOptions<T>, signals: PollSignals): Promise<void> {
+async function askOnce<T>(options: PollOptions<T>, signals: PollSignals, hasPlace: () => void): Promise<void> {
   const { instance, capacity, labelCapacity } = options;
   const { labels, most } = labelCapacity.open(options.labels());
   if (labels.length === 0) return;
   using reserved = await capacity.reserve(most, signals.stop);
+  hasPlace();
   const { tasks, confirm } = await instance.fetchTasks({ capacity: reserved.count, labels }, signals.hurry);
   options.onAnswer?.(tasks.length);
   await Promise.all(tasks.map((task) => startOne(task, reserved, options)));

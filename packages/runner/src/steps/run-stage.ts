@@ -5,6 +5,7 @@ import type { JobRun } from '../job/job-run.ts';
 import { isTrue } from '../plan/plan-job.ts';
 import type { StepResult } from '../report/job-report.ts';
 import type { Action, Step, UseAction } from '../workflow/model.ts';
+import { traced } from '../trace.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
 import { findAction } from './actions/find-action.ts';
 import type { Frame } from './frame.ts';
@@ -96,7 +97,11 @@ async function runStage(stage: Stage, { step, frame, job }: StageOf): Promise<St
   const ready = job.state.isEnvironmentLost ? ({ kind: 'skip' } as const) : await readyStage(run, env);
   if (ready.kind === 'skip') return report({ outcome: 'skipped', conclusion: 'skipped' });
   await announce(run, name);
-  const ended = await carryOut(run, ready);
+  const ended = await traced('step', { name, index: step.index, stage }, async (span) => {
+    const done = await carryOut(run, ready);
+    span.setAttribute('outcome', done.outcome);
+    return done;
+  });
   const outcome = ended.outcome === 'failure' && signal.aborted ? 'cancelled' : ended.outcome;
   for (const text of ended.because) await run.log.line(`##[error]${text}`);
   await run.log.close();

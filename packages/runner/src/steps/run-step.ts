@@ -37,7 +37,7 @@ export async function runStep(step: Step, frame: Frame, job: JobRun): Promise<vo
   const started = { step, frame, job, stage: 'main', signal, outputs, env, state: job.actions.of(key).state } as const;
   const run: StepRun = { ...started, key, log: openLogOfStep(started) };
   await announce(run, name);
-  const ended = await traced('step', { name, index: step.index }, async (span) => {
+  const ended = await traced('step', { name, index: step.index, stage: 'main' }, async (span) => {
     const done = await carryOut(run, timeout, ready);
     span.setAttribute('outcome', done.outcome);
     return done;
