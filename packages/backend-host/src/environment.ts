@@ -15,14 +15,7 @@ import type {
   RunnerOs,
   Target,
 } from '@forgejo-runner/core';
-import {
-  endProcesses,
-  type Marker,
-  ownerFileName,
-  PipeSource,
-  type ProcessTable,
-  removeTree,
-} from '@forgejo-runner/kit';
+import { endProcesses, type Marker, PipeSource, type ProcessTable, removeOwnedFolder } from '@forgejo-runner/kit';
 import { searchPath } from './clean-environment.ts';
 import { copyIn, copyOut } from './copy.ts';
 import { runExec } from './exec.ts';
@@ -184,7 +177,7 @@ export async function removeEnvironment(parts: {
   // With the owner file in it as long as a process lives: that file is how the next sweep finds the process.
   if (leaked.length > 0)
     return { removed: [], leaked: [...leaked, { resource: parts.root, error: 'it is still in use' }] };
-  const { isRemoved, error = '' } = await removeTree(parts.root, ownerFileName);
+  const { isRemoved, error = '' } = await removeOwnedFolder(parts.root);
   return isRemoved ? { removed: [parts.root], leaked } : { removed: [], leaked: [{ resource: parts.root, error }] };
 }
 

@@ -1,13 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { BackendError, type CallContext, type RemoveReport } from '@forgejo-runner/core';
-import {
-  endProcesses,
-  type Marker,
-  ownerFileName,
-  type PipeSource,
-  type ProcessTable,
-  removeTree,
-} from '@forgejo-runner/kit';
+import { endProcesses, type Marker, type PipeSource, type ProcessTable, removeOwnedFolder } from '@forgejo-runner/kit';
 import { runTool, runToolOk } from './lxc-commands.ts';
 
 /** The programs of LXC that are needed, with their absolute paths. */
@@ -130,6 +123,6 @@ export async function removeContainer(
     leaked.push({ resource: `processes of ${folder}`, error: String(error) });
   }
   if (leaked.length > 0) return { removed: [], leaked: [...leaked, { resource: folder, error: 'it is still in use' }] };
-  const { isRemoved, error = '' } = await removeTree(folder, ownerFileName);
+  const { isRemoved, error = '' } = await removeOwnedFolder(folder);
   return isRemoved ? { removed: [folder], leaked } : { removed: [], leaked: [{ resource: folder, error }] };
 }

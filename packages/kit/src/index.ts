@@ -7,7 +7,7 @@ export { type Line, LineSplitter } from './lines.ts';
 export { type Marker, markerOf, newMarker } from './marker.ts';
 export { mountsBelow, unmount } from './mounts.ts';
 export { PipeSource, type ProcessPipe } from './output-pipes.ts';
-export { folderUnavailable, makeOwnedFolder } from './owned-folders.ts';
+export { folderUnavailable, makeOwnedFolder, removeOwnedFolder } from './owned-folders.ts';
 export { namePattern, type OwnerFile, ownerFileName } from './owner-file.ts';
 export { type ProcessGroupOptions, startProcessGroup } from './process-group.ts';
 export { type IdentitySource, ownIdentity, type ProcessIdentity, thisMachine } from './process-identity.ts';

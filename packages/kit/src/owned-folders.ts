@@ -3,8 +3,9 @@ import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { BackendError, type Owner } from '@forgejo-runner/core';
 import { errnoOf, fileError } from './file-errors.ts';
-import { namePattern, type OwnerFile, writeOwnerFile } from './owner-file.ts';
+import { namePattern, type OwnerFile, ownerFileName, readOwnerFile, writeOwnerFile } from './owner-file.ts';
 import type { ProcessIdentity } from './process-identity.ts';
+import { emptyTree, removal, removeTree, type TreeRemoval } from './remove-tree.ts';
 
 /**
  * Makes the folder of an environment with its owner file: under a name that says whose it is until `lay` has put
@@ -33,6 +34,21 @@ export async function makeOwnedFolder(
     await rm(draft, { recursive: true, force: true }).catch(() => {});
     throw makeError(error, content.name, root);
   }
+}
+
+/**
+ * Removes the folder of an environment, whatever modes a job left there. As long as something is in it, it keeps its name and
+ * its owner file; then it gets the name of a folder that is being made, so that it is never nobody's, whenever this process dies.
+ */
+export async function removeOwnedFolder(folder: string): Promise<TreeRemoval> {
+  const owned = await readOwnerFile(folder);
+  if (owned === undefined) return removeTree(folder, ownerFileName);
+  const draft = path.join(path.dirname(folder), draftName(owned.owner, owned.process));
+  return removal(async () => {
+    await emptyTree(folder, ownerFileName);
+    await rename(folder, draft);
+    await rm(draft, { recursive: true, force: true });
+  });
 }
 
 function wrongName(name: string): BackendError {

@@ -16,17 +16,29 @@ export interface TreeRemoval {
  * mount. `last` is removed at the end, so that a removal that breaks off can be taken up by what stands in that file.
  */
 export async function removeTree(folder: string, last: string): Promise<TreeRemoval> {
-  try {
-    for (const point of await mountsBelow(folder)) {
-      const problem = await unmount(point);
-      if (problem !== undefined) return { isRemoved: false, error: `something is mounted at "${point}": ${problem}` };
-    }
-    await openUp(folder);
-    for (const name of await readdir(folder)) {
-      if (name !== last) await removeAll(path.join(folder, name));
-    }
+  return removal(async () => {
+    await emptyTree(folder, last);
     await removeAll(path.join(folder, last));
     await rmdir(folder);
+  });
+}
+
+/** Removes what is in a folder as {@link removeTree} does, but not what is to go last. @throws Error of the file system. */
+export async function emptyTree(folder: string, last: string): Promise<void> {
+  for (const point of await mountsBelow(folder)) {
+    const problem = await unmount(point);
+    if (problem !== undefined) throw new Error(`something is mounted at "${point}": ${problem}`);
+  }
+  await openUp(folder);
+  for (const name of await readdir(folder)) {
+    if (name !== last) await removeAll(path.join(folder, name));
+  }
+}
+
+/** What is gone already is removed. */
+export async function removal(work: () => Promise<void>): Promise<TreeRemoval> {
+  try {
+    await work();
     return { isRemoved: true };
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { isRemoved: true };
