@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly buildInfo?: BuildInfo;
   /** Backend package to the milliseconds that importing it took, where the entry measured that. */
   readonly importTimes?: ReadonlyMap<string, number>;
+  /** Stops keeping signals, and hands over those that came while this module was loaded. */
+  readonly takeEarlySignals?: () => readonly NodeJS.Signals[];
 }
 
 /**
@@ -47,6 +49,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of options.takeEarlySignals?.() ?? []) onSignal(signal);
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onPipeError);
   const { stdin, stdout, stderr, env } = process;
   const onHangUp = (listener: () => void): Disposable => {

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { eventually } from '@forgejo-runner/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type DaemonFolder, jobHere, openDaemonFolder, type StartedRunner } from './daemon-folder.ts';
@@ -37,3 +40,22 @@ it('keeps what it has when the configuration is wrong', async () => {
   await eventually(() => started.stderr().includes('capasity'), { what: 'capasity' });
   expect(await daemon.forgejo.addJob(jobHere('echo one')).ended()).toBe('success');
 });
+
+it.skipIf(process.platform === 'win32')(
+  'reads its configuration again when it is up, if SIGHUP came before',
+  async () => {
+    await started.stop();
+    const { folder } = daemon;
+    const path = folder.join('config.yml');
+    const config = await readFile(path);
+    // Whoever reads it waits until somebody writes.
+    await promisify(execFile)('mkfifo', [folder.join('slow.yml')]);
+    started = daemon.start('daemon', '-c', 'slow.yml');
+    await eventually(() => started.hangUp(), { what: 'a daemon that listens' });
+    await writeFile(folder.join('slow.yml'), config);
+    await eventually(() => started.stderr().includes('the runner takes jobs'));
+    await writeFile(folder.join('slow.yml'), config);
+    await eventually(() => started.stderr().includes('was read again'));
+    expect(started.stderr().match(/was read again/g)).toHaveLength(1);
+  },
+);

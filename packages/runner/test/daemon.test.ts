@@ -49,6 +49,12 @@ it('starts while the instance is away', async () => {
   await started.stop();
 });
 
+it('ends as it always does when it is told to stop before it took jobs', async () => {
+  const started = daemon.start('daemon', '-c', 'config.yml');
+  expect(await started.stop()).toBe(0);
+  expect(started.stderr()).not.toContain('takes jobs');
+});
+
 it('cancels a job that was cancelled on the instance', async () => {
   const job = daemon.forgejo.addJob(jobHere('sleep 1000'));
   const started = daemon.start('daemon', '-c', 'config.yml');
@@ -85,9 +91,9 @@ it('cancels running jobs at once without shutdown_timeout', async () => {
 
 it('waits for no instance at the second signal, and reports at the next start', async () => {
   const { forgejo } = daemon;
-  const job = forgejo.addJob(jobHere('sleep 1000'));
+  const job = forgejo.addJob(jobHere('echo here; sleep 1000'));
   const started = daemon.start('daemon', '-c', 'config.yml');
-  await eventually(() => job.steps().length);
+  await eventually(() => job.texts().includes('here'));
   await forgejo.stop();
   started.interrupt.abort(new Error('stop'));
   started.hurry.abort(new Error('now'));
@@ -151,6 +157,20 @@ it('waits for the job of a handle on a runner for one job', async () => {
   expect(await started.code).toBe(0);
   expect(await job.ended()).toBe('success');
   expect(other.taskId()).toBeUndefined();
+});
+
+it('does not wait for a job as a runner that the instance does not know', async () => {
+  await daemon.configure();
+  const { forgejo, runner } = daemon;
+  const waiting = daemon.start('one-job', '--wait', '-c', 'config.yml');
+  await eventually(() => forgejo.record.count('FetchTask') > 1);
+  forgejo.deleteRunner(runner.uuid);
+  expect(await waiting.code).toBe(1);
+  expect(waiting.stderr()).toMatch(/error FRR702: .*unregistered runner.*next: check uuid and token/s);
+  // And from its start.
+  const { code, stderr } = await daemon.run('one-job', '--wait', '-c', 'config.yml');
+  expect(code).toBe(1);
+  expect(stderr).toContain('error FRR702');
 });
 
 it('runs no more jobs of a label than it has places, and others meanwhile', async () => {

@@ -7,8 +7,8 @@ export interface FakeIo {
   readonly stdin: PassThrough;
   readonly interrupt: AbortController;
   readonly hurry: AbortController;
-  /** Sends SIGHUP. */
-  readonly hangUp: () => void;
+  /** Sends SIGHUP. @returns whether somebody listened. */
+  readonly hangUp: () => boolean;
   readonly stdout: () => string;
   readonly stderr: () => string;
 }
@@ -34,8 +34,9 @@ export function fakeIo(given: Partial<Pick<Io, 'env' | 'cwd'>> = {}): FakeIo {
     signal: interrupt.signal,
     hurry: hurry.signal,
   };
-  const hangUp = (): void => {
+  const hangUp = (): boolean => {
     for (const listener of hangUps) listener();
+    return hangUps.size > 0;
   };
   return { io, stdin, interrupt, hurry, hangUp, stdout: out.text, stderr: err.text };
 }

@@ -73,6 +73,13 @@ it.each([
   expect(await readdir(folder)).toEqual([]);
 });
 
+it('heeds signals that came while it was loaded', async () => {
+  const early = entry.replace('run(process.argv)', "run(process.argv, { takeEarlySignals: () => ['SIGTERM'] })");
+  const { port } = silent.address() as AddressInfo;
+  const { ended } = startEntry(early, ['validate', '--repository', `git://127.0.0.1:${port}/x`]);
+  expect(await ended).toEqual({ code: 143, stdout: '', stderr: 'interrupted by SIGTERM\n' });
+});
+
 it('does not mind a reader that goes away', async () => {
   const { child, ended } = start('generate-config');
   child.stdout?.destroy();

@@ -10,7 +10,15 @@ import { type BackendModule, backendModules } from './attribution.ts';
 export type EntryFiles = Readonly<Record<string, string>>;
 
 const filesSchema = z.record(z.string(), z.string());
-const templateNames = ['entry.mjs', 'import-times.mjs', 'backend.mjs', 'backend-begin.mjs'] as const;
+const templateNames = [
+  'entry.mjs',
+  'early-signals.mjs',
+  'import-times.mjs',
+  'backend.mjs',
+  'backend-begin.mjs',
+] as const;
+/** Templates that say the same in every runner. */
+const asTheyAre = ['early-signals.mjs', 'import-times.mjs'] as const;
 type Templates = Readonly<Record<(typeof templateNames)[number], string>>;
 
 /**
@@ -61,7 +69,7 @@ async function generate(templates: Templates, modules: readonly BackendModule[])
     edit(file);
     files[name] = file.getFullText();
   };
-  files['import-times.mjs'] = templates['import-times.mjs'];
+  for (const name of asTheyAre) files[name] = templates[name];
   write('entry.mjs', templates['entry.mjs'], (file) => importBackends(file, modules));
   for (const module of modules) {
     write(module.beginFile, templates['backend-begin.mjs'], (file) => fillIn(file, module, SyntaxKind.StringLiteral));

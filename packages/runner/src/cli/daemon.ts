@@ -1,7 +1,7 @@
 import { readSecretUrl } from '../config/secret-source.ts';
 import { startHealthServer } from '../daemon/health-server.ts';
 import type { ConnectionFlags } from '../daemon/resolve-connections.ts';
-import { reload } from '../daemon/reload.ts';
+import { reload, type ReloadOptions } from '../daemon/reload.ts';
 import { runDaemon } from '../daemon/run-daemon.ts';
 import { openServiceManager } from '../daemon/service-manager.ts';
 import { Capacity } from '../poll/capacity.ts';
@@ -12,10 +12,27 @@ import { openConnected } from './open-connected.ts';
 
 /** `daemon`: takes jobs until it is told to stop. */
 export async function startDaemon(
-  { config: path, ...flags }: ConnectionFlags & { readonly config?: string },
+  flags: ConnectionFlags & { readonly config?: string },
   context: CommandContext,
 ): Promise<number> {
+  const { signal } = context.io;
+  try {
+    await serve(flags, context);
+  } catch (error) {
+    // Told to stop before it took jobs: that is no failure either, and a service manager must not think so.
+    const isTold = signal.aborted && error instanceof Error && (error === signal.reason || error.name === 'AbortError');
+    if (!isTold) throw error;
+  }
+  return exitCodes.success;
+}
+
+async function serve(
+  { config: path, ...flags }: ConnectionFlags & { readonly config?: string },
+  context: CommandContext,
+): Promise<void> {
   const { io } = context;
+  // From the first moment: SIGHUP must not end what is about to read its configuration anyway.
+  using hangUps = openHangUps(context);
   await using opened = await openConnected(
     { ...(path === undefined ? {} : { config: path }), flags, kind: 'daemon' },
     context,
@@ -23,7 +40,7 @@ export async function startDaemon(
   const { config, log } = opened;
   using manager = openServiceManager(io.env, log);
   const capacity = new Capacity(config.runner.capacity);
-  using _reloading = reloadAtHangUp(opened, capacity, context);
+  hangUps.serve({ ...opened, current: opened, capacity });
   await using _health = await openHealth(opened, capacity, context);
   await runDaemon({
     ...opened,
@@ -36,7 +53,6 @@ export async function startDaemon(
     onStopping: manager.stopping,
   });
   log.info('the runner stopped');
-  return exitCodes.success;
 }
 
 type Opened = Awaited<ReturnType<typeof openConnected>>;
@@ -70,11 +86,18 @@ async function openHealth(
   return server;
 }
 
+/** Reads the configuration again at SIGHUP. */
+interface HangUps extends Disposable {
+  /** From now on; what came before is done as well. */
+  readonly serve: (options: ReloadOptions) => void;
+}
+
 /** One after the other, however fast the signals come. */
-function reloadAtHangUp(opened: Opened, capacity: Capacity, { io }: CommandContext): Disposable {
-  const { config, found, read, runner, setLevel, log } = opened;
-  let current = Promise.resolve({ config, found });
-  return io.onHangUp(() => {
-    current = current.then((now) => reload({ current: now, read, runner, capacity, setLevel, log }));
+function openHangUps({ io }: CommandContext): HangUps {
+  const ready = Promise.withResolvers<ReloadOptions>();
+  let current = ready.promise.then((options) => options.current);
+  const listening = io.onHangUp(() => {
+    current = current.then(async (now) => reload({ ...(await ready.promise), current: now }));
   });
+  return { serve: ready.resolve, [Symbol.dispose]: () => listening[Symbol.dispose]() };
 }

@@ -2,7 +2,7 @@ import type { Logger } from '@forgejo-runner/core';
 import { writeRunnerFile } from '../config/runner-file.ts';
 import type { RetrySection } from '../config/runner-config.ts';
 import type { DeclaredRunner } from '../forgejo/connection.ts';
-import { failureOf, InstanceError } from '../forgejo/failures.ts';
+import { failureOf, InstanceError, type InstanceFailure } from '../forgejo/failures.ts';
 import { BackOff } from '../poll/back-off.ts';
 import { pause } from '../poll/pause.ts';
 import type { OpenedConnection } from './open-runner.ts';
@@ -12,6 +12,8 @@ export interface DeclareOptions {
   readonly labels: readonly string[];
   /** Attempts; without it there is no end. */
   readonly retry?: RetrySection;
+  /** After such a failure there is no further attempt. */
+  readonly isFinal?: (failure: InstanceFailure) => boolean;
   readonly log: Logger;
 }
 
@@ -20,11 +22,11 @@ const mostMs = 60_000;
 /**
  * Tells an instance our labels, and tries again until it answers: a runner may start before its instance.
  *
- * @throws {InstanceError} the last failure, when `retry` has an end. The reason of `signal` when that aborts.
+ * @throws {InstanceError} the last failure, when it is final or `retry` has an end. The reason of `signal` when that aborts.
  */
 export async function declareLabels(
   { connection }: OpenedConnection,
-  { labels, retry, log }: DeclareOptions,
+  { labels, retry, isFinal, log }: DeclareOptions,
   signal: AbortSignal,
 ): Promise<DeclaredRunner | undefined> {
   const backOff = new BackOff({
@@ -46,6 +48,7 @@ export async function declareLabels(
       signal.throwIfAborted();
       if (!(error instanceof InstanceError)) throw error;
       const failure = failureOf(error);
+      if (isFinal?.(failure) === true) throw error;
       const againInMs = backOff.failed(failure);
       if (retry !== undefined && retry.maxRetries > 0 && backOff.failures > retry.maxRetries) throw error;
       const { code, next, message } = failure;

@@ -1,6 +1,6 @@
 import type { Logger } from '@forgejo-runner/core';
 import type { RunnerConfig } from '../config/runner-config.ts';
-import { failureOf, InstanceError } from '../forgejo/failures.ts';
+import { failureOf, InstanceError, type InstanceFailure } from '../forgejo/failures.ts';
 import type { Io } from '../io.ts';
 import { BackOff } from '../poll/back-off.ts';
 import { onceDisposed } from '../poll/capacity.ts';
@@ -31,7 +31,7 @@ const recoveryTimeoutMs = 60_000;
 /**
  * Reports what earlier starts left, then takes one job and runs it to its end; false where there is none.
  *
- * @throws {UserError} where the instance does not answer, unless we wait.
+ * @throws {UserError} where the instance does not answer, unless we wait; where it does not know this runner, in any case.
  */
 export async function runOneJob(options: OneJobOptions): Promise<boolean> {
   const { connection: opened, runner, io, log } = options;
@@ -42,7 +42,7 @@ export async function runOneJob(options: OneJobOptions): Promise<boolean> {
   const labels = [...runner.backends.current.labelsOf(connection.name).keys()];
   try {
     const retry = options.wait ? {} : { retry: { maxRetries: 1, initialDelayMs: 1, maxDelayMs: 1 } };
-    const declared = await declareLabels(opened, { labels, log, ...retry }, io.signal);
+    const declared = await declareLabels(opened, { labels, isFinal, log, ...retry }, io.signal);
     const found = await fetchOne(options);
     if (found === undefined) return false;
     const source = { connection, runner: resolved.uuid, runnerName: declared?.name || connection.name };
@@ -62,6 +62,14 @@ export async function runOneJob(options: OneJobOptions): Promise<boolean> {
   await untilIdleOr(runner, io.signal);
   await drainJobs(options);
   return true;
+}
+
+/**
+ * Waiting would have no end: there are no handles, or nobody knows this runner. What starts runners for one job makes a new
+ * one then; a daemon goes on asking, because an administrator may bring its runner back.
+ */
+function isFinal({ code }: InstanceFailure): boolean {
+  return code === 'FRR706' || code === 'FRR702';
 }
 
 interface Found {
@@ -84,7 +92,7 @@ async function fetchOne({ connection, wait, handle, io, log }: OneJobOptions): P
       await pause(fetchIntervalMs, io.signal);
     } catch (error) {
       io.signal.throwIfAborted();
-      if (!(error instanceof InstanceError) || !wait || error.failure.code === 'FRR706') throw error;
+      if (!(error instanceof InstanceError) || !wait || isFinal(error.failure)) throw error;
       const againInMs = backOff.failed(failureOf(error));
       log.warn(error.message, { code: error.failure.code, againInMs });
       await pause(againInMs, io.signal);
