@@ -34,6 +34,21 @@ it('answers probes, and is not ready while the instance is away', async () => {
   await eventually(async () => (await ready()) === 200);
 });
 
+it('is not ready while a backend is down, and says so without names', async () => {
+  const url = await startWith('{ listen: "127.0.0.1:0" }');
+  const ready = async (): Promise<string> => (await fetch(`${url}/readyz`)).text();
+  await eventually(async () => (await ready()) === 'ready\n');
+  await started?.stop();
+  daemon.backend.faults.health = 'degraded';
+  const again = await startWith('{ listen: "127.0.0.1:0" }');
+  await eventually(async () => (await (await fetch(`${again}/readyz`)).text()) === 'ready\n');
+  await started?.stop();
+  daemon.backend.faults.health = 'down';
+  const down = await startWith('{ listen: "127.0.0.1:0" }');
+  await eventually(async () => (await (await fetch(`${down}/readyz`)).text()).endsWith('1 of 1 backends are down\n'));
+  expect((await fetch(`${down}/readyz`)).status).toBe(503);
+});
+
 it('counts jobs, rows and questions', async () => {
   const url = await startWith('{ listen: "127.0.0.1:0" }');
   const job = daemon.forgejo.addJob(jobHere('seq 3; exit 1'));

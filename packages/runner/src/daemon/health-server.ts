@@ -73,7 +73,7 @@ async function answer(
     return send(response, 405, 'text/plain', 'only GET\n');
   }
   if (path === '/healthz') return send(response, 200, 'text/plain', 'ok\n');
-  if (path === '/readyz') return sendReady(response, options);
+  if (path === '/readyz') return await sendReady(response, options, health);
   if (!isAllowed(request, options)) {
     response.setHeader('www-authenticate', 'Basic realm="Forgejo runner", charset="UTF-8"');
     return send(response, 401, 'text/plain', 'a token is needed: as a password, or as a bearer token\n');
@@ -92,12 +92,22 @@ async function answer(
   sendJson(response, { rows: rows.map(({ index, atMs, text }) => ({ index, atMs, text })) });
 }
 
-/** Ready to take work: every instance answered when it was asked last. */
-function sendReady(response: ServerResponse, { instances, stopping }: HealthOptions): void {
-  const silent = instances.silent();
-  if (!stopping.aborted && silent.length === 0) return send(response, 200, 'text/plain', 'ready\n');
-  const reason = stopping.aborted ? 'the runner stops' : `no answer of ${silent.length} instances`;
-  send(response, 503, 'text/plain', `not ready: ${reason}\n`);
+/** Ready to take work: every instance answered when it was asked last, and no backend is down. Strangers learn no names. */
+async function sendReady(response: ServerResponse, options: HealthOptions, health: BackendHealths): Promise<void> {
+  const { instances, stopping } = options;
+  const backends = await health.read(options.backends());
+  const down = backends.filter(({ status }) => status === 'down');
+  const reasons = [
+    ...(stopping.aborted ? ['the runner stops'] : []),
+    ...unless(instances.silent().length, instances.list().length, 'instances do not answer'),
+    ...unless(down.length, backends.length, 'backends are down'),
+  ];
+  if (reasons.length === 0) return send(response, 200, 'text/plain', 'ready\n');
+  send(response, 503, 'text/plain', `not ready: ${reasons.join('; ')}\n`);
+}
+
+function unless(count: number, total: number, what: string): readonly string[] {
+  return count === 0 ? [] : [`${count} of ${total} ${what}`];
 }
 
 /** By the token; without one by the name that was asked for, because a page of a stranger may give its own name our address. */

@@ -32,7 +32,8 @@ the operations, because they take as long as their commands do.
 ## Probes
 
 \`/healthz\` answers 200 as long as the process can answer. \`/readyz\` answers 200 while every instance answered when it was asked
-last and the runner is not about to stop, else 503. Neither wants a token. \`/\` is a page that shows jobs now with their logs,
+last, no backend says that it is down, and the runner is not about to stop; else 503 with the reason. Neither wants a token. Backends
+are asked every ten seconds at most, so a probe never waits for one that was asked before. \`/\` is a page that shows jobs now with their logs,
 backends, instances and recent jobs; \`/status.json\` is the same for programs.
 
 ## Traces

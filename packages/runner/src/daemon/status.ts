@@ -45,30 +45,42 @@ interface ShownHealth {
   readonly detail?: string;
 }
 
-/** Asks backends how they are, but not each time that somebody looks. */
+/** Asks backends how they are, but not each time that somebody looks: what is known is told at once. */
 export class BackendHealths {
   readonly #log: Logger;
-  #askedAt = Number.NEGATIVE_INFINITY;
-  #last: Promise<readonly ShownHealth[]> = Promise.resolve([]);
+  #asked: { readonly backends: readonly Backend[]; readonly at: number } | undefined;
+  #known: readonly ShownHealth[] | undefined;
+  #asking: Promise<readonly ShownHealth[]> = Promise.resolve([]);
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
   read(backends: readonly Backend[]): Promise<readonly ShownHealth[]> {
-    if (performance.now() - this.#askedAt > 2 * healthMs) {
-      this.#askedAt = performance.now();
-      this.#last = Promise.all(backends.map((backend) => this.#ask(backend)));
-    }
-    return this.#last;
+    const isOther = backends.some((one, index) => one !== this.#asked?.backends[index]);
+    if (isOther || backends.length !== this.#asked?.backends.length) this.#known = undefined;
+    else if (performance.now() - this.#asked.at < 2 * healthMs) return this.#latest();
+    this.#asked = { backends, at: performance.now() };
+    this.#asking = this.#askAll(backends);
+    return this.#latest();
+  }
+
+  async #latest(): Promise<readonly ShownHealth[]> {
+    return this.#known ?? this.#asking;
+  }
+
+  async #askAll(backends: readonly Backend[]): Promise<readonly ShownHealth[]> {
+    const asked = this.#asked;
+    const found = await Promise.all(backends.map((backend) => this.#ask(backend)));
+    if (asked === this.#asked) this.#known = found;
+    return found;
   }
 
   async #ask(backend: Backend): Promise<ShownHealth> {
     const { id } = backend;
-    const limit = AbortSignal.timeout(healthMs);
-    using ctx = openCall({ signal: limit, timeoutMs: healthMs, log: this.#log });
+    using ctx = openCall({ signal: new AbortController().signal, timeoutMs: healthMs, log: this.#log });
     const late = Promise.withResolvers<never>();
-    limit.addEventListener('abort', () => late.reject(new Error('no answer')), { once: true });
+    ctx.signal.addEventListener('abort', () => late.reject(new Error('no answer')), { once: true });
     try {
       const { status, detail } = await Promise.race([backend.health(ctx), late.promise]);
       return { id, status, ...(detail === undefined ? {} : { detail }) };
