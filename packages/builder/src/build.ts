@@ -10,6 +10,7 @@ import { layOutPackages, writeEntry } from './entry/work-folder.ts';
 import { type BuildEvent, type EventSink, runStep } from './events.ts';
 import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
 import { type Artefact, type SmokeReport, smokeRun } from './gate/smoke-run.ts';
+import type { BuiltDistribution } from './manifest/distribution.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { findBase } from './package/base-binary.ts';
 import { makeExecutable } from './package/sea.ts';
@@ -29,6 +30,8 @@ export interface BuildOptions extends LockOptions {
   readonly output: string;
   /** One executable that needs no Node, instead of a JavaScript file. */
   readonly isExecutable: boolean;
+  /** Whose runner it is, where somebody ships it under a name. */
+  readonly distribution?: BuiltDistribution;
   /** Folder that relative paths and the project's `.npmrc` belong to. */
   readonly cwd: string;
   /** Environment that npm's is taken from. Default: that of the process. */
@@ -102,7 +105,7 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
   return {
     output: options.output,
     sizeBytes: artefact.sizeBytes,
-    buildInfo: makeBuildInfo(resolution, installation),
+    buildInfo: makeBuildInfo(resolution, installation, options.distribution),
     warnings: [...untyped, ...bundled.warnings],
     packages: bundled.packages,
     smoke,
@@ -139,7 +142,7 @@ async function assemble(running: Build, resolution: Resolution): Promise<Bundle>
   const { options, installation, store, workDir, emit, signal } = running;
   const files = await runStep('entry', emit, async () => {
     const result = await entryFiles(resolution, path.join(installation.dir, 'templates', 'entry'), store);
-    await writeEntry(workDir, result, makeBuildInfo(resolution, installation));
+    await writeEntry(workDir, result, makeBuildInfo(resolution, installation, options.distribution));
     return { result, detail: `${Object.keys(result).length} files` };
   });
   signal.throwIfAborted();

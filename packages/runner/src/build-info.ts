@@ -16,8 +16,28 @@ export interface BuildInfo {
   /** False where a package of ours was replaced. */
   readonly official: boolean;
   readonly packages: readonly BuiltPackage[];
+  /** Whose runner it is, where somebody ships it under a name. */
+  readonly distribution?: BuiltDistribution;
   /** The lock of the build as the builder packs it: `forgejo-runner-lock-1:`, raw deflate in base 64, `;`. */
   readonly lock?: string;
+}
+
+/** The name that somebody ships a runner under. */
+export interface BuiltDistribution {
+  /** As it stands in names of files and images. */
+  readonly name: string;
+  readonly version?: string;
+  /** As people read it. */
+  readonly title?: string;
+  readonly vendor?: string;
+  readonly homepage?: string;
+  /** Where its users find help. */
+  readonly support?: string;
+}
+
+/** Its name and version in a line. */
+export function distributionTitle({ name, title = name, version }: BuiltDistribution): string {
+  return version === undefined ? title : `${title} ${version}`;
 }
 
 /** A package of a built runner. */

@@ -3,7 +3,7 @@ import { exitCodeOfSignal } from './cli/exit-codes.ts';
 import { Interruption, type OutputStream } from './io.ts';
 import { main } from './main.ts';
 
-export type { BuildInfo, BuiltPackage } from './build-info.ts';
+export type { BuildInfo, BuiltDistribution, BuiltPackage } from './build-info.ts';
 
 /** What a generated entry tells the runner. */
 export interface RunOptions {

@@ -113,6 +113,16 @@ it('shows what it was built from', async () => {
   expect(JSON.parse((await runMain(['build-info', '--json'], { buildInfo })).stdout)).toEqual(buildInfo);
 });
 
+it('says whose runner it is', async () => {
+  const distribution = { name: 'acme', version: '2.1.0', title: 'Acme Runner', support: 'https://acme.example/help' };
+  const options = { buildInfo: { ...buildInfo, distribution } };
+  expect((await runMain(['--version'], options)).stdout).toBe('forgejo-runner version v1.4.0 (Acme Runner 2.1.0)\n');
+  const text = (await runMain(['build-info'], options)).stdout;
+  expect(text).toMatch(/^distribution +Acme Runner 2\.1\.0\nsupport +https:\/\/acme\.example\/help\nrunner +1\.4\.0\n/);
+  const bare = { buildInfo: { ...buildInfo, distribution: { name: 'acme' } } };
+  expect((await runMain(['--version'], bare)).stdout).toBe('forgejo-runner version v1.4.0 (acme)\n');
+});
+
 it('prints the lock that it was built with', async () => {
   const text = '{"lockVersion":1}\n';
   const lock = `forgejo-runner-lock-1:${deflateRawSync(text).toString('base64')};`;

@@ -36,7 +36,10 @@ export async function main(args: readonly string[], io: Io, options: MainOptions
     // What waits on `io.signal` rejects with its reason, or with an AbortError that says less.
     const isInterrupted = io.signal.aborted && error instanceof Error && error.name === 'AbortError';
     const shown = isInterrupted ? io.signal.reason : error instanceof CommanderError ? usageError(error, args) : error;
-    return printError(shown, io.stderr, { debug: args.includes('--debug') });
+    return printError(shown, io.stderr, {
+      debug: args.includes('--debug'),
+      support: options.buildInfo?.distribution?.support,
+    });
   }
 }
 

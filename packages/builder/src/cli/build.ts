@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { build, type BuildReport } from '../build.ts';
+import { builtDistribution } from '../manifest/distribution.ts';
 import { stepTitles } from '../events.ts';
 import { exitCodes } from './exit-codes.ts';
 import { cacheOption, openCommandProject } from './open-command-project.ts';
@@ -11,6 +12,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   const cwd = process.cwd();
   const project = await openCommandProject(flags, cwd);
   const { manifest } = project;
+  const distribution = builtDistribution(project.distribution);
   const isExecutable = flags.sea ?? project.output.isExecutable ?? false;
   const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable));
   const steps = Object.keys(stepTitles).filter((step) => step !== 'vendor' && (isExecutable || step !== 'package'));
@@ -27,6 +29,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       signal,
       isSmokeRun: flags.smokeRun !== false && (project.output.isSmokeRun ?? true),
       onEvent: progress.onEvent,
+      ...(distribution === undefined ? {} : { distribution }),
       ...cacheOption(flags, cwd),
     });
   }

@@ -1,5 +1,6 @@
 import esbuild from 'esbuild';
 import { embedLock } from './embedded-lock.ts';
+import type { BuiltDistribution } from '../manifest/distribution.ts';
 import type { Installation } from '../resolve/installation.ts';
 import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
 
@@ -18,6 +19,8 @@ export interface BuildInfo {
   readonly official: boolean;
   /** Backends in their order, then what else was chosen or replaced by name. */
   readonly packages: readonly BuildInfoPackage[];
+  /** Whose runner it is, where somebody ships it under a name. */
+  readonly distribution?: BuiltDistribution;
   /** What it was locked to, packed: `update --from` reads it. */
   readonly lock: string;
 }
@@ -33,7 +36,11 @@ export interface BuildInfoPackage {
 }
 
 /** Makes the build information of a resolution. */
-export function makeBuildInfo(resolution: Resolution, installation: Installation): BuildInfo {
+export function makeBuildInfo(
+  resolution: Resolution,
+  installation: Installation,
+  distribution?: BuiltDistribution,
+): BuildInfo {
   const { core, runner, backends, replaced } = resolution;
   const others = [core, runner, ...replaced].filter(
     (one, index, all) =>
@@ -52,6 +59,7 @@ export function makeBuildInfo(resolution: Resolution, installation: Installation
       ...backends.map((backend) => entry(backend, backend.field.backends)),
       ...others.map((other) => entry(other, [])),
     ],
+    ...(distribution === undefined ? {} : { distribution }),
     lock: embedLock(resolution.lock),
   };
 }

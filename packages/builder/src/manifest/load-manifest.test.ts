@@ -155,6 +155,37 @@ it('says where something is left out that is not there', async () => {
   });
 });
 
+it('takes whose runner it is from the manifest, key by key over what it extends', async () => {
+  await using folder = await openTempFolder();
+  await folder.write({
+    'base/base.yaml': 'distribution: { name: base, vendor: Acme, version: 1.0.0, files: files }\n',
+    [main]: 'extends: base/base.yaml\ndistribution: { name: acme-runner, title: "Acme Läufer" }\n',
+  });
+  const { distribution } = await openProject({ cwd: folder.path, version: '1.0.0' });
+  expect(distribution).toEqual({
+    name: 'acme-runner',
+    vendor: 'Acme',
+    version: '1.0.0',
+    title: 'Acme Läufer',
+    files: folder.join('base/files'),
+  });
+});
+
+it.each([
+  ['nam: x', '1:17: FRB205 unknown key "nam"; did you mean "name"'],
+  ['name: A B', '1:23: FRB205 distribution.name: expected a name of a-z, 0-9, "-" and "."'],
+  ['name: ../x', '1:23: FRB205 distribution.name: expected a name of a-z, 0-9, "-" and "."'],
+  ['version: v1', '1:26: FRB205 distribution.version: expected a version such as 1.2.3'],
+  ['version: 1.2', '1:26: FRB205 distribution.version: expected a text, found number'],
+  [
+    'support: "javascript:alert(1)"',
+    '1:26: FRB205 distribution.support: expected an address that begins with https://',
+  ],
+  ['title: "a\\e[1m"', '1:24: FRB205 distribution.title: expected a line of at most 200 characters'],
+])('refuses a distribution with %s', async (text, expected) => {
+  expect(await failing({ [main]: `distribution: { ${text} }\n` })).toBe(`./${main}:${expected}`);
+});
+
 it('publishes its schema', () => {
   const file = new URL('../../manifest.schema.json', import.meta.url);
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(manifestJsonSchema());

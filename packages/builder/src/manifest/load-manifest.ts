@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, throwAll, UserError } from '../user-error.ts';
+import { type Distribution, distributionIn } from './distribution.ts';
 import { layerFromFlags, type ManifestFlags, type ManifestLayer, stackLayers } from './layer.ts';
 import { type ReadManifest, readManifest } from './read-manifest.ts';
 
@@ -12,6 +13,8 @@ export const manifestName = 'forgejo-runner.build.yaml';
 export interface LoadedManifest {
   readonly layers: readonly ManifestLayer[];
   readonly output: OutputSettings;
+  /** Whose runner it is, if a manifest says so. */
+  readonly distribution?: Distribution;
 }
 
 /** What is decided by flags of `build` where there are any, else by the manifest. */
@@ -59,9 +62,12 @@ async function load(file: string, above: readonly string[]): Promise<LoadedManif
   }
   const layer = await layerOf(read, dir);
   const own = outputOf(read, dir);
+  const named = written.distribution === undefined ? [] : [distributionIn(dir, written.distribution)];
+  const distributions = [...bases.flatMap((base) => base.distribution ?? []), ...named];
   return {
     layers: [...bases.flatMap((base) => base.layers), layer],
     output: Object.assign({}, ...bases.map((base) => base.output), own) as OutputSettings,
+    ...(distributions.length === 0 ? {} : { distribution: Object.assign({}, ...distributions) as Distribution }),
   };
 }
 

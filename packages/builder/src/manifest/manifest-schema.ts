@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { distributionSchema, type WrittenDistribution } from './distribution.ts';
 
 const text = z.string().min(1, 'expected a text, found an empty one');
 const texts = z.array(text);
 const byName = z.record(text, text);
 
 /**
- * A manifest as it is written: the flags of `build` by their own names, and `extends`. Lists stand for repeated flags,
+ * A manifest as it is written: the flags of `build` by their own names, `extends` and `distribution`. Lists stand for repeated flags,
  * mappings for flags of the form NAME=VALUE.
  */
 export interface WrittenManifest {
@@ -25,6 +26,7 @@ export interface WrittenManifest {
   readonly 'smoke-run'?: boolean;
   readonly output?: string;
   readonly sea?: boolean;
+  readonly distribution?: WrittenDistribution;
 }
 
 const schema = z
@@ -80,6 +82,9 @@ const schema = z
     }),
     output: text.exactOptional().meta({ description: 'File of the result, relative to the manifest' }),
     sea: z.boolean().exactOptional().meta({ description: 'Make one executable that needs no Node' }),
+    distribution: distributionSchema
+      .exactOptional()
+      .meta({ description: 'Whose runner it is: for pack, and shown by the runner' }),
   })
   .meta({
     title: 'Manifest of forgejo-runner-build',

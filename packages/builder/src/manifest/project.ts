@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { layerFromFlags, type ManifestFlags } from './layer.ts';
-import { findManifest, loadManifest, type OutputSettings } from './load-manifest.ts';
+import type { Distribution } from './distribution.ts';
+import { findManifest, type LoadedManifest, loadManifest, type OutputSettings } from './load-manifest.ts';
 import { type Manifest, manifestFromLayers } from './manifest.ts';
 
 /** What somebody works on: a manifest file with flags on top, or flags alone. */
@@ -10,6 +11,8 @@ export interface Project {
   readonly manifest: Manifest;
   /** What the manifest says about the output. */
   readonly output: OutputSettings;
+  /** Whose runner it is, if the manifest says so. */
+  readonly distribution?: Distribution;
 }
 
 /** Where to look. */
@@ -30,7 +33,8 @@ export interface ProjectOptions {
  */
 export async function openProject({ cwd, file, flags = {}, version }: ProjectOptions): Promise<Project> {
   const found = file === false ? undefined : file === undefined ? findManifest(cwd) : path.resolve(cwd, file);
-  const loaded = found === undefined ? { layers: [], output: {} } : await loadManifest(found);
+  const loaded: LoadedManifest = found === undefined ? { layers: [], output: {} } : await loadManifest(found);
   const manifest = manifestFromLayers([...loaded.layers, layerFromFlags(flags, cwd)], version);
-  return { file: found, manifest, output: loaded.output };
+  const { output, distribution } = loaded;
+  return { file: found, manifest, output, ...(distribution === undefined ? {} : { distribution }) };
 }

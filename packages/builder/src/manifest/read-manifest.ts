@@ -2,6 +2,7 @@ import { isMap, isScalar, LineCounter, type ParsedNode, parseDocument } from 'ya
 import type { z } from 'zod';
 import { closest } from '../closest.ts';
 import { quoted, throwAll, UserError } from '../user-error.ts';
+import { distributionKeys } from './distribution.ts';
 import { manifestKeys, manifestSchema, type WrittenManifest } from './manifest-schema.ts';
 
 /** Keys and list positions from the root of a document. */
@@ -55,7 +56,7 @@ function problems(
 ): readonly UserError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const near = closest(key, manifestKeys)[0];
+      const near = closest(key, issue.path[0] === 'distribution' ? distributionKeys : manifestKeys)[0];
       const hint = near === undefined ? '' : `; did you mean ${quoted(near)}`;
       return new UserError('FRB205', `unknown key ${quoted(key)}${hint}`, {
         where: at(keyStartOf(root, issue.path, key)),

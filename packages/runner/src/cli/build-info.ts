@@ -1,6 +1,6 @@
 import { inflateRawSync } from 'node:zlib';
 import { apiVersion } from '@forgejo-runner/core';
-import type { BuildInfo, BuiltPackage } from '../build-info.ts';
+import { type BuildInfo, type BuiltPackage, distributionTitle } from '../build-info.ts';
 import { runnerVersion } from '../runner-version.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -20,6 +20,7 @@ export async function showBuildInfo(
     return exitCodes.success;
   }
   const rows: (readonly string[])[] = [
+    ...distributionRows(buildInfo),
     ['runner', buildInfo?.runner ?? runnerVersion],
     ['backend API', buildInfo?.api ?? apiVersion],
     ['Node', process.versions.node],
@@ -34,6 +35,18 @@ export async function showBuildInfo(
   io.stdout.write(formatTable(rows));
   io.stdout.write(`\n${formatTable([['PACKAGE', 'SOURCE', 'BACKENDS'], ...buildInfo.packages.map(packageRow)])}`);
   return exitCodes.success;
+}
+
+function distributionRows(buildInfo: BuildInfo | undefined): readonly (readonly string[])[] {
+  const distribution = buildInfo?.distribution;
+  if (distribution === undefined) return [];
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    ['distribution', distributionTitle(distribution)],
+    ['vendor', distribution.vendor],
+    ['homepage', distribution.homepage],
+    ['support', distribution.support],
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
 }
 
 function packageRow(built: BuiltPackage): readonly string[] {

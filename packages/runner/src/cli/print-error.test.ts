@@ -27,6 +27,12 @@ it('shows every problem of a user error with its place, and the next step', () =
   });
 });
 
+it('says where to report a defect', () => {
+  const { io, stderr } = fakeIo();
+  printError(new TypeError('x'), io.stderr, { debug: false, support: 'https://acme.example/help' });
+  expect(stderr()).toMatch(/together with build-info at https:\/\/acme\.example\/help\n$/);
+});
+
 it('answers a wrong command line with the code for it', () => {
   expect(printed(new UserError('FRR101', { problems: [{ message: 'unknown option "--x"' }] })).exitCode).toBe(64);
 });

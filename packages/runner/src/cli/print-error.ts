@@ -4,26 +4,33 @@ import { Interruption, type OutputStream } from '../io.ts';
 import { problemText, UserError } from '../user-error.ts';
 import { exitCodeOfSignal, exitCodes } from './exit-codes.ts';
 
+/** How errors are shown. */
+export interface ErrorOptions {
+  readonly debug: boolean;
+  /** Where users of this distribution find help. */
+  readonly support?: string | undefined;
+}
+
 /** Writes an error as its reader needs it, and says what the process exits with. */
-export function printError(error: unknown, stderr: OutputStream, options: { readonly debug: boolean }): number {
+export function printError(error: unknown, stderr: OutputStream, options: ErrorOptions): number {
   if (error instanceof Interruption) {
     stderr.write(`${error.message}\n`);
     return exitCodeOfSignal(error.by);
   }
-  const lines = [...errorLines(error)];
+  const lines = [...errorLines(error, options.support)];
   if (options.debug) lines.push(...stackLines(error));
   stderr.write(`${lines.map(withoutControls).join('\n')}\n`);
   if (error instanceof UserError) return error.code === 'FRR101' ? exitCodes.usage : exitCodes.failure;
   return isBackendError(error) ? exitCodes.failure : exitCodes.defect;
 }
 
-function errorLines(error: unknown): readonly string[] {
+function errorLines(error: unknown, support: string | undefined): readonly string[] {
   if (error instanceof UserError) return userErrorLines(error);
   if (isBackendError(error)) return backendErrorLines(error);
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return [
     `error: unexpected ${text}`,
-    `next: this is a defect of the runner; run the command again with --debug and report what it says together with build-info`,
+    `next: this is a defect of the runner; run the command again with --debug and report what it says together with build-info${support === undefined ? '' : ` at ${support}`}`,
   ];
 }
 

@@ -1,4 +1,5 @@
 import { Argument, Command, type Help, Option, type OutputConfiguration } from 'commander';
+import { distributionTitle } from '../build-info.ts';
 import type { Io } from '../io.ts';
 import { runnerVersion } from '../runner-version.ts';
 import type { CommandContext } from './command-context.ts';
@@ -11,7 +12,7 @@ type Action = (command: Command, context: CommandContext) => Promise<number>;
 export function makeProgram(context: CommandContext, setExitCode: (code: number) => void): Command {
   const program = new Command('forgejo-runner')
     .description('Runs Forgejo Actions jobs on the backends that this runner was built with.')
-    .version(`forgejo-runner version v${context.buildInfo?.runner ?? runnerVersion}`, '--version', 'print the version')
+    .version(versionLine(context), '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help')
     // A flag after the command is the command's: `exec --container-opts "-c 512"` names no configuration.
@@ -28,6 +29,12 @@ export function makeProgram(context: CommandContext, setExitCode: (code: number)
     program.addCommand(withCommonOptions(command));
   }
   return program;
+}
+
+/** The words of the Go runner, which programs read; whose runner it is stands behind them. */
+function versionLine({ buildInfo }: CommandContext): string {
+  const version = `forgejo-runner version v${buildInfo?.runner ?? runnerVersion}`;
+  return buildInfo?.distribution === undefined ? version : `${version} (${distributionTitle(buildInfo.distribution)})`;
 }
 
 const otherTargets = ['directory', 'repository'];
