@@ -12,6 +12,8 @@ export interface ErrorCodeEntry {
 export type ErrorCode =
   | 'FRB101'
   | 'FRB102'
+  | 'FRB103'
+  | 'FRB104'
   | 'FRB201'
   | 'FRB202'
   | 'FRB203'
@@ -78,6 +80,18 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'Node is too old',
     cause: 'the builder runs on Node 26; neither the Node that started it nor an installed node-* package is that new',
     next: 'run it with Node 26, or install the node-* package of this platform at 26.10.0',
+    exit: 2,
+  },
+  FRB103: {
+    title: 'Something lies there already',
+    cause: 'create makes a folder, and overwrites nothing',
+    next: 'choose another folder with --dir, or empty that one',
+    exit: 2,
+  },
+  FRB104: {
+    title: 'Not a name for it',
+    cause: 'npm, or the grammar of labels, does not take the name',
+    next: 'choose a name such as @acme/backend-foo, and an id such as foo',
     exit: 2,
   },
   FRB201: {

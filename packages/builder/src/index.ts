@@ -4,6 +4,7 @@ export type { BuildInfo, BuildInfoPackage } from './evidence/build-info.ts';
 export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts';
 export type { BuildEvent, EventSink, StepId } from './events.ts';
 export type { ListedBackend, SmokeReport } from './gate/smoke-run.ts';
+export { createBackend, type NewBackend, type NewBackendOptions } from './create/create-backend.ts';
 export { checkPackage, type PackageCheckOptions, type PackageCheckReport } from './lint/check-package.ts';
 export type { Finding, RuleId, Severity } from './lint/finding.ts';
 export { defaultBackends, type ManifestFlags } from './manifest/layer.ts';

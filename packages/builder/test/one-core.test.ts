@@ -25,6 +25,16 @@ it('uses the shared copy for a package that brings its own of the same major, an
   expect(await listBackends(output)).toEqual(['own-core']);
 });
 
+it('says nothing of a copy that is there for the tests of a package, where others have the API as a peer', async () => {
+  await using workplace = await openWorkplace();
+  await using backend = await withOwnCore('good', fixture('core-1'));
+  const output = workplace.project.join('runner.mjs');
+  const { code, stderr } = await workplace.build(...withFixtureRunner, '--with', backend.path, '--output', output);
+  expect(stderr).not.toContain('FRB408');
+  expect(code).toBe(0);
+  expect(await listBackends(output)).toEqual(['good']);
+});
+
 it('refuses a copy of another major that no package.json mentions', async () => {
   await using workplace = await openWorkplace();
   await using backend = await withOwnCore('good', fixture('core-2'));

@@ -1,42 +1,23 @@
-import { execFileSync, spawn } from 'node:child_process';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
-import { fixture, openWorkplace, untilEnd, type Workplace, withFixtureRunner } from './run-builder.ts';
+import { hasTerminal, onTerminal } from './on-terminal.ts';
+import { fixture, openWorkplace, type Workplace, withFixtureRunner } from './run-builder.ts';
 
-function hasScript(): boolean {
-  try {
-    execFileSync('script', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-}
-
-/** Builds on a terminal of 120 columns, and returns the last picture that it shows. */
-async function onTerminal(
+/** Builds on a terminal, and returns the last picture that it shows. */
+async function build(
   workplace: Workplace,
   ...args: readonly string[]
 ): Promise<{ code: number | null; lines: string[] }> {
-  const { file, args: all, options } = workplace.command(...withFixtureRunner, ...args);
-  const quoted = [file, ...all].map((part) => `'${part}'`).join(' ');
-  const child = spawn('script', ['-qefc', `stty cols 120 rows 40; ${quoted}`, '/dev/null'], {
-    ...options,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const { code, stdout } = await untilEnd(child);
+  const { code, stdout } = await onTerminal(workplace.command(...withFixtureRunner, ...args));
   // The last picture follows the last synchronised update.
   const picture = stdout.slice(stdout.lastIndexOf('\u001b[?2026l'));
-  return {
-    code,
-    lines: stripVTControlCharacters(picture)
-      .split(/\r?\n/)
-      .filter((line) => line.trim() !== ''),
-  };
+  const lines = stripVTControlCharacters(picture).split(/\r?\n/);
+  return { code, lines: lines.filter((line) => line.trim() !== '') };
 }
 
-it.runIf(hasScript())('shows on a terminal what is done, what failed and what was not reached', async () => {
+it.runIf(hasTerminal())('shows on a terminal what is done, what failed and what was not reached', async () => {
   await using workplace = await openWorkplace();
-  const good = await onTerminal(workplace, '--with', fixture('good'));
+  const good = await build(workplace, '--with', fixture('good'));
   expect(good.lines.map((line) => line.replace(/:.*/, ''))).toEqual([
     '✔ Resolve packages',
     '✔ Check and bundle',
@@ -51,7 +32,7 @@ it.runIf(hasScript())('shows on a terminal what is done, what failed and what wa
     '  @forgejo-runner/runner 1.0.0 is a local folder',
   ]);
   expect(good.code).toBe(0);
-  const bad = await onTerminal(workplace, '--with', fixture('plain-any'));
+  const bad = await build(workplace, '--with', fixture('plain-any'));
   expect(bad.lines).toContain('  ✖ Check types against the API');
   expect(bad.lines).toContain('◼ Write the output');
   expect(bad.lines.at(-2)).toBe('FRB406 @acme/backend-plain-any@1.0.0: types cannot be checked: factory is any');

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
 import semver from 'semver';
 import { coreName } from '../resolve/installation.ts';
+import { readPackageJson } from '../resolve/package-json.ts';
 import type { ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
 
 /** A copy of the API, beside the one of the runner, that a package would have used. */
@@ -71,11 +72,21 @@ async function noteOther(
   const copy = await packageAround(own.path);
   const importer = await packageAround(args.importer);
   if (copy === undefined || copy.dir === core.dir || others.has(copy.dir)) return;
+  const isOtherMajor = semver.major(copy.version) !== semver.major(core.version);
+  // Beside an author's package lies what its tests need: nobody else gets that copy.
+  if (!isOtherMajor && importer !== undefined && (await isPeerOnly(importer.dir))) return;
   others.set(copy.dir, {
     version: copy.version,
     broughtBy: importer === undefined ? args.importer : `${importer.name}@${importer.version}`,
-    isOtherMajor: semver.major(copy.version) !== semver.major(core.version),
+    isOtherMajor,
   });
+}
+
+/** Does a package name the API as a peer, and bring none itself? */
+async function isPeerOnly(dir: string): Promise<boolean> {
+  const { peerDependencies, dependencies, optionalDependencies } = await readPackageJson(dir);
+  const isBrought = dependencies?.[coreName] !== undefined || optionalDependencies?.[coreName] !== undefined;
+  return peerDependencies?.[coreName] !== undefined && !isBrought;
 }
 
 /** The package that a file belongs to: the nearest package.json with a name and a version. */

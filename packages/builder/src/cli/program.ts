@@ -3,6 +3,7 @@ import { UserError } from '../user-error.ts';
 import { type CatalogueCommands, defineCatalogue } from './define-catalogue.ts';
 import { type CheckCommands, defineCheck } from './define-check.ts';
 import { type CacheCommands, defineCache } from './define-cache.ts';
+import { type CreateCommands, defineCreate } from './define-create.ts';
 import { defineLock, type LockCommands } from './define-lock.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
 import { defineTest, type TestCommands } from './define-test.ts';
@@ -15,6 +16,7 @@ export interface Commands
     CatalogueCommands,
     TestCommands,
     CheckCommands,
+    CreateCommands,
     CacheCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
   readonly run: (flags: ProjectFlags, args: readonly string[]) => Promise<number>;
@@ -58,6 +60,7 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
   defineManifest(program, commands, finish);
   defineLock(program, commands, finish);
   defineCatalogue(program, commands, finish);
+  defineCreate(program, commands, finish);
   defineTest(program, commands, finish);
   defineCheck(program, commands, finish);
   defineCache(program, commands, finish);

@@ -11,9 +11,10 @@ export interface PackageField {
   readonly export: string;
 }
 
-const backendId = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'expected a backend id: a-z, then up to 31 of a-z 0-9 - _');
+/** Ids of backends, as labels take them. */
+export const backendIdPattern: RegExp = /^[a-z][a-z0-9_-]{0,31}$/;
+
+const backendId = z.string().regex(backendIdPattern, 'expected a backend id: a-z, then up to 31 of a-z 0-9 - _');
 const fieldSchema = z
   .object({
     api: z.number().int().positive(),
