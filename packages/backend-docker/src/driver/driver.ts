@@ -12,6 +12,7 @@ import { JobContainers } from './job-containers.ts';
 import { machineFolders } from './job-folders.ts';
 import { livingEnvironments } from './living-environments.ts';
 import { pruneImages } from './prune-images.ts';
+import { isLoopback } from './runner-address.ts';
 import { sweepEngine } from './sweep-engine.ts';
 
 /** An engine of another backend has no section of ours to say it. */
@@ -34,7 +35,8 @@ export const dockerDriver: DockerDriver = {
 };
 
 async function openDelegated(request: DelegationRequest, ctx: CallContext): Promise<DelegatedContainers> {
-  const { environment, endpoint: descriptor } = request;
+  const { environment, endpoint: descriptor, info } = request;
+  const { runnerAddress } = info;
   const endpoint = await openDockerEndpoint(descriptor, ctx);
   try {
     const containers = new JobContainers({
@@ -45,7 +47,9 @@ async function openDelegated(request: DelegationRequest, ctx: CallContext): Prom
         // The runner compared what the job asks for with what its administrator allows.
         privileged: 'asked',
         binds: descriptor.binds,
+        // Ports that steps reach there need not be open to anybody else.
         ...(isLoopback(descriptor.publishedHost) ? { publishAt: descriptor.publishedHost } : {}),
+        ...(runnerAddress === undefined || isLoopback(runnerAddress) ? {} : { runnerAddress }),
       },
       folders: machineFolders(request),
       images: imageSource(endpoint, { request: environment }),
@@ -77,9 +81,4 @@ function closing(containers: JobContainers, endpoint: AsyncDisposable): Delegate
       await endpoint[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Ports that steps reach there need not be open to anybody else. */
-function isLoopback(host: string): boolean {
-  return /^127\.\d+\.\d+\.\d+$/.test(host);
 }

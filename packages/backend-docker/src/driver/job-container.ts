@@ -18,6 +18,7 @@ import { environmentInfo, imageEnv } from './environment-info.ts';
 import { idleCommand, shellPath } from './idle-process.ts';
 import type { ProvidedImage } from './images.ts';
 import type { JobPlace } from './job-place.ts';
+import { runnerAddress } from './runner-address.ts';
 
 /** A container that steps run in, and whether it is the machine of the label or what the workflow asks for. */
 export interface JobContainerDraft {
@@ -55,13 +56,14 @@ export async function openJobContainer(
   await startContainer(place, { id, what }, ctx);
   const started = await stateOf(endpoint, id, ctx);
   if (!started.alive) throw notStarted(started, draft);
+  const address = await runnerAddress(place, id, ctx);
   const at = { id, uid: found.uid, gid: found.gid };
   const inherited = [...image.config.env.map((entry) => entry.split('=', 1)[0] ?? ''), 'HOSTNAME'];
   const execs: ExecPlace = { endpoint, container: id, environment: place.request.name, inherited, oomKills: 0 };
   return {
     id,
     network: network.name,
-    info,
+    info: { ...info, ...(address === undefined ? {} : { runnerAddress: address }) },
     baseEnv: { ...env, HOME: info.paths.home },
     exec: (request, call) => runExec(execs, request, call),
     copyIn: (request, call) => copyIn(endpoint, at, request, call),

@@ -20,6 +20,8 @@ export interface JobSettings {
   /** Address of the machine that ports are published at; absent for all. */
   readonly publishAt?: string;
   readonly binds: 'target-paths' | 'none';
+  /** How the machine around the engine reaches the runner, where it is not the runner's own. */
+  readonly runnerAddress?: string;
 }
 
 /** The folders that the containers of a job share, and how. */
