@@ -10,7 +10,7 @@ import { Listeners } from './listeners.ts';
 import type { Cache } from './open-cache.ts';
 import { routesArtifacts } from './routes-artifacts.ts';
 import { routesBlobs } from './routes-blobs.ts';
-import { type RemoteCache, routesRemote } from './routes-remote.ts';
+import { knowsSecondApi, type RemoteCache, routesRemote } from './routes-remote.ts';
 import { routesV1 } from './routes-v1.ts';
 import { routesV2 } from './routes-v2.ts';
 import { LinkSigner } from './signed-links.ts';
@@ -40,6 +40,8 @@ export interface CacheServer extends AsyncDisposable {
   readonly scheme: 'http' | 'https';
   /** Whether a request needed the cache so far. */
   readonly wasUsed: () => boolean;
+  /** Whether it answers the second API: a server elsewhere may not. */
+  readonly hasSecondApi: () => Promise<boolean>;
 }
 
 /** An answer to `GET /`, by which a runner knows that it reached a cache server, and which one. */
@@ -64,6 +66,7 @@ export function openCacheServer(options: CacheServerOptions): CacheServer {
     keys,
     listeners,
     wasUsed: () => isUsed,
+    hasSecondApi: async () => options.remote === undefined || (await knowsSecondApi(options.remote)),
     scheme: options.tls === undefined ? 'http' : 'https',
     [Symbol.asyncDispose]: () => listeners[Symbol.asyncDispose](),
   };

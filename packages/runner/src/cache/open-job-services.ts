@@ -3,13 +3,12 @@ import type { Logger } from '@forgejo-runner/core';
 import type { JobServices } from '../environment/job-services.ts';
 import type { OpenEnvironment } from '../environment/open-environment.ts';
 import { findProperty, toText, type ValueMap } from '../expressions/values.ts';
+import type { PlannedJob } from '../plan/planned-job.ts';
 import type { ArtifactService } from './cache-access.ts';
 import { cacheScope } from './cache-scope.ts';
 import type { CacheServer } from './cache-server.ts';
-import type { Listening } from './listeners.ts';
 import type { Cache } from './open-cache.ts';
-import { probeReach } from './reach-probe.ts';
-import { inUrl, outwardAddress } from './runner-address.ts';
+import { openWay } from './open-way.ts';
 
 /** The cache server of this process, and how jobs reach it. */
 export interface JobServicesOptions {
@@ -39,6 +38,8 @@ export interface ServedJob {
   readonly instance: InstanceServices;
   /** Where a cache is none of its business: it is offered none, and no word is said about that. */
   readonly hasCache: boolean;
+  /** Steps may have containers beside the place where they run. */
+  readonly hasStepContainers: boolean;
 }
 
 /**
@@ -58,15 +59,12 @@ export async function openJobServices(
   const variables = instanceVariables(instance);
   const notices = missingOnes(instance);
   const secrets = [instance.runtimeToken, instance.idTokenRequest?.token].filter((one) => one !== undefined);
-  if (!job.hasCache) return { variables, notices, secrets, [Symbol.asyncDispose]: async () => {} };
+  const without = { variables, secrets, [Symbol.asyncDispose]: async () => {} };
+  if (!job.hasCache) return { ...without, notices };
+  const way = await openWay(options, job, place, signal);
+  if (way.kind === 'none') return { ...without, notices: [...notices, ...way.because] };
 
-  const address = options.host ?? place.info.runnerAddress ?? (await outwardAddress());
-  const listening = await listen(options, address);
-  if (typeof listening === 'string') {
-    return { variables, secrets, notices: [...notices, listening], [Symbol.asyncDispose]: async () => {} };
-  }
-  const origin =
-    options.publicUrl?.replace(/\/+$/, '') ?? `${options.server.scheme}://${inUrl(address)}:${listening.port}`;
+  const { origin, listening } = way;
   const access = {
     job: randomUUID(),
     repository: repositoryOf(job),
@@ -77,47 +75,34 @@ export async function openJobServices(
     { access, ...(instance.artifacts === undefined ? {} : { artifacts: instance.artifacts }) },
     instance.runtimeToken,
   );
-  const close = async (): Promise<void> => {
-    key[Symbol.dispose]();
-    await listening[Symbol.asyncDispose]();
-    if (options.server.wasUsed())
+  variables.set('ACTIONS_CACHE_URL', `${origin}/${key.token}/`);
+  if (instance.runtimeToken !== undefined && (await hasSecondApi(options, origin))) {
+    variables.set('ACTIONS_CACHE_SERVICE_V2', 'true');
+    variables.set('ACTIONS_RESULTS_URL', `${origin}/`);
+  }
+  return {
+    variables,
+    notices,
+    secrets: [...secrets, key.token],
+    [Symbol.asyncDispose]: async () => {
+      key[Symbol.dispose]();
+      await listening[Symbol.asyncDispose]();
+      if (!options.server.wasUsed()) return;
       await (await options.cache())
         .endJob(access)
         .catch((error: unknown) => options.log.warn('uploads of a job were not removed', { error: String(error) }));
+    },
   };
-  try {
-    const isHere = address.startsWith('127.') && options.publicUrl === undefined;
-    const reach = isHere ? 'reached' : await probeReach(place, origin, signal);
-    if (reach === 'not-reached') {
-      await close();
-      notices.push(
-        `The cache of the runner is not reached from ${place.environment.name} at ${origin}; this job has none. For the administrator: set cache.host to an address of the runner that jobs reach, and let a firewall pass cache.port`,
-      );
-      return { variables, notices, secrets, [Symbol.asyncDispose]: async () => {} };
-    }
-    variables.set('ACTIONS_CACHE_URL', `${origin}/${key.token}/`);
-    // Without the other token there is nothing that clients of the second API could name themselves with; and they drop
-    // the path of an address.
-    if (instance.runtimeToken !== undefined && new URL(origin).pathname === '/') {
-      variables.set('ACTIONS_CACHE_SERVICE_V2', 'true');
-      variables.set('ACTIONS_RESULTS_URL', `${origin}/`);
-    }
-    return { variables, notices, secrets: [...secrets, key.token], [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
-/** @returns why there is no cache, where the address is not ours to listen at. */
-async function listen({ server, bind, log }: JobServicesOptions, address: string): Promise<Listening | string> {
-  try {
-    return bind === undefined ? await server.listeners.reach(address) : await server.listeners.listen(bind);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    log.error('the cache server cannot listen', { address: bind ?? address, error: reason });
-    return `The runner cannot offer its cache at ${bind ?? address}: ${reason}. This job has none`;
-  }
+/** Whether steps of a job may have containers at an engine beside the place where they run, as far as it is known. */
+export function hasStepContainers({ label, containers }: Pick<PlannedJob, 'label' | 'containers'>): boolean {
+  return label.resolved.capabilities.containers.via === 'docker-endpoint' && containers.stepContainers !== 'none';
+}
+
+/** Its clients drop the path of an address; and a server elsewhere may not know it. */
+async function hasSecondApi({ server }: JobServicesOptions, origin: string): Promise<boolean> {
+  return new URL(origin).pathname === '/' && (await server.hasSecondApi());
 }
 
 function instanceVariables({ url, runtimeToken, idTokenRequest }: InstanceServices): Map<string, string> {

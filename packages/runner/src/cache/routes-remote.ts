@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
+import * as z from 'zod';
 import type { CacheAccess } from './cache-access.ts';
 import { accessOf, type CacheContext, type CacheEnv, refusalOf, refusalStatus } from './cache-http.ts';
 import { CacheRefusal } from './cache-refusal.ts';
@@ -14,6 +15,19 @@ export interface RemoteCache {
   /** Without a slash at the end. */
   readonly url: string;
   readonly secret: string;
+}
+
+const greetingSchema = z.object({ apis: z.array(z.string()) });
+const greetingMs = 5000;
+
+/** Whether a server elsewhere says that it knows the second API. That of the Go runner says nothing, and does not. */
+export async function knowsSecondApi({ url }: RemoteCache): Promise<boolean> {
+  try {
+    const answer = await fetch(`${url}/`, { signal: AbortSignal.timeout(greetingMs), redirect: 'error' });
+    return greetingSchema.parse(await answer.json()).apis.includes('v2');
+  } catch {
+    return false;
+  }
 }
 
 /** Headers that are of one connection, or of the job and none of the server's business. */

@@ -1,5 +1,5 @@
 import { instanceArtifacts } from '../cache/instance-artifacts.ts';
-import { openJobServices } from '../cache/open-job-services.ts';
+import { hasStepContainers, openJobServices } from '../cache/open-job-services.ts';
 import type { RunnerCache } from '../cache/open-runner-cache.ts';
 import type { RunnerConfig } from '../config/runner-config.ts';
 import type { OpenJobServices } from '../environment/job-services.ts';
@@ -28,7 +28,7 @@ export function taskServices(
   },
 ): TaskServices {
   return ({ task, facts }, connection) =>
-    (_planned, place, signal) => {
+    (planned, place, signal) => {
       const url = urlForJobs(task, connection);
       const { runtimeToken: token, idTokenRequest } = facts;
       const insecure = config.runner.insecure;
@@ -38,6 +38,7 @@ export function taskServices(
         {
           github: task.github,
           hasCache: config.cache.enabled,
+          hasStepContainers: hasStepContainers(planned),
           instance: {
             url,
             ...(token === undefined

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCache } from '../cache/open-cache.ts';
-import { openJobServices } from '../cache/open-job-services.ts';
+import { hasStepContainers, openJobServices } from '../cache/open-job-services.ts';
 import { type CacheSurroundings, openRunnerCache } from '../cache/open-runner-cache.ts';
 import type { OpenJobServices } from '../environment/job-services.ts';
 import { findProperty, toText, type ValueMap } from '../expressions/values.ts';
@@ -29,13 +29,18 @@ export async function openLocalServices(options: LocalServicesOptions): Promise<
   const artifacts = openArtifactServer(contents.get);
   const cache = await openRunnerCache(options, { mount: artifacts.mount });
   const signing = randomBytes(32);
-  const open: OpenJobServices = ({ task }, place, signal) =>
+  const open: OpenJobServices = (planned, place, signal) =>
     openJobServices(
       cache.forJobs,
       {
-        github: task.github,
+        github: planned.task.github,
         hasCache: config.enabled,
-        instance: { url: serverUrl, runtimeToken: runtimeToken(task.github, signing), artifacts: artifacts.service },
+        hasStepContainers: hasStepContainers(planned),
+        instance: {
+          url: serverUrl,
+          runtimeToken: runtimeToken(planned.task.github, signing),
+          artifacts: artifacts.service,
+        },
       },
       place,
       signal,

@@ -158,3 +158,17 @@ it('gives jobs of an instance all variables, and a cache that outlives the runne
     expect(JSON.parse(stdout)).toMatchObject({ entries: [{ key: 'k', size: 4 }] });
   });
 });
+
+it('offers the first API alone where a cache server elsewhere knows no other', async () => {
+  answer = { ...answer, status: 404, body: '404 page not found' };
+  await using daemon = await openDaemonFolder();
+  await daemon.configure(`cache: { external_server: "${url}/", secret: s }`);
+  const job = daemon.forgejo.addJob(jobHere('env | grep -o "^ACTIONS_[A-Z0-9_]*=.*" | sort'));
+  const started = daemon.start('-c', 'config.yml', 'daemon');
+  expect(await job.ended()).toBe('success');
+  await started.stop();
+  const rows = job.stepTexts(0);
+  expect(rows.some((row) => row.startsWith('ACTIONS_CACHE_URL='))).toBe(true);
+  expect(rows.some((row) => row.startsWith('ACTIONS_CACHE_SERVICE_V2='))).toBe(false);
+  expect(rows).toContain(`ACTIONS_RESULTS_URL=${daemon.forgejo.url}`);
+});

@@ -97,6 +97,8 @@ function testJob(
     job,
     repository: 'forgejo.example/me/mine',
     read: [''],
+    // As a runner does it: one claim for all that a job asks of a server elsewhere.
+    sinceS: Math.floor(Date.now() / 1000),
     ...(mayWrite ? { write: '' } : {}),
     ...given,
   };

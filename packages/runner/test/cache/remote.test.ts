@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { claimMac } from '../../src/cache/trusted-runner.ts';
 import { findV1, openTestCache, restoreV1, saveV1, type TestCache } from './open-test-cache.ts';
@@ -102,4 +105,17 @@ it('says when the server is not there, and goes on', async () => {
   const answer = await runner.job().v1('cache?keys=k&version=v');
   expect([answer.status, await answer.text()]).toStrictEqual([502, expect.stringContaining('is not reached')]);
   expect((await fetch(runner.origin)).status).toBe(200);
+});
+
+it('asks a server elsewhere whether it knows the second API', async () => {
+  expect(await runner.server.hasSecondApi()).toBe(true);
+  expect(await server.server.hasSecondApi()).toBe(true);
+  // As that of the Go runner answers what it does not know.
+  const goServer = createServer((_request, response) => response.writeHead(404).end('404 page not found\n'));
+  await once(goServer.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(goServer.address() as AddressInfo).port}`;
+  await using old = await openTestCache({ server: { remote: { url, secret } } });
+  expect(await old.server.hasSecondApi()).toBe(false);
+  goServer.close();
+  expect(await old.server.hasSecondApi()).toBe(false);
 });
