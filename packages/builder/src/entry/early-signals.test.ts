@@ -7,6 +7,8 @@ const template = new URL('../../templates/entry/early-signals.mjs', import.meta.
 /** An entry whose imports take until something comes in. */
 const entry = `
 import { takeEarlySignals } from ${JSON.stringify(template)};
+// After the listener of the template: says that it was called, and nothing else.
+if (process.argv.at(-1) === '0') process.on('SIGTERM', () => process.stdout.write('came\\n'));
 process.stdout.write('loading\\n');
 await new Promise((resolve) => process.stdin.once('data', resolve));
 process.stdin.destroy();
@@ -28,6 +30,7 @@ it('keeps signals that come while a runner is loaded', async () => {
   const { child, output } = await start();
   const ended = once(child, 'close');
   child.kill('SIGTERM');
+  await expect.poll(output, { timeout: 20_000 }).toContain('came');
   child.stdin?.write('go\n');
   expect(await ended).toEqual([0, null]);
   expect(output()).toContain('SIGTERM, then 0');
@@ -42,7 +45,7 @@ it('leaves signals alone when somebody else listens', async () => {
 });
 
 it('ends at the third, whatever is still loaded', async () => {
-  const { child } = await start();
+  const { child } = await start(1);
   const ended = once(child, 'close');
   for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) child.kill(signal);
   const [code, signal] = (await ended) as [number | null, NodeJS.Signals];
