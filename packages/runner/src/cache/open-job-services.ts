@@ -40,6 +40,8 @@ export interface ServedJob {
   readonly hasCache: boolean;
   /** Steps may have containers beside the place where they run. */
   readonly hasStepContainers: boolean;
+  /** What the reader of the log should know beside. */
+  readonly hints: readonly string[];
 }
 
 /**
@@ -57,7 +59,7 @@ export async function openJobServices(
 ): Promise<JobServices> {
   const { instance } = job;
   const variables = instanceVariables(instance);
-  const notices = missingOnes(instance);
+  const notices = [...missingOnes(instance), ...job.hints];
   const secrets = [instance.runtimeToken, instance.idTokenRequest?.token].filter((one) => one !== undefined);
   const without = { variables, secrets, [Symbol.asyncDispose]: async () => {} };
   if (!job.hasCache) return { ...without, notices };

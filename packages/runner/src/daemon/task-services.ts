@@ -5,6 +5,7 @@ import type { RunnerConfig } from '../config/runner-config.ts';
 import type { OpenJobServices } from '../environment/job-services.ts';
 import type { InstanceConnection } from '../forgejo/connection.ts';
 import type { DecodedTask } from '../task/decode-task.ts';
+import { idTokenHint } from '../task/id-token-hint.ts';
 import type { ResolvedConnection } from './resolve-connections.ts';
 import { urlForJobs } from './task-job.ts';
 
@@ -27,8 +28,9 @@ export function taskServices(
     readonly connections: readonly Pick<ResolvedConnection, 'name' | 'ca'>[];
   },
 ): TaskServices {
-  return ({ task, facts }, connection) =>
+  return ({ task, facts, idTokenWish }, connection) =>
     (planned, place, signal) => {
+      const hint = idTokenHint(idTokenWish, facts);
       const url = urlForJobs(task, connection);
       const { runtimeToken: token, idTokenRequest } = facts;
       const insecure = config.runner.insecure;
@@ -39,6 +41,7 @@ export function taskServices(
           github: task.github,
           hasCache: config.cache.enabled,
           hasStepContainers: hasStepContainers(planned),
+          hints: hint === undefined ? [] : [hint],
           instance: {
             url,
             ...(token === undefined

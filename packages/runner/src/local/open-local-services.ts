@@ -36,6 +36,7 @@ export async function openLocalServices(options: LocalServicesOptions): Promise<
         github: planned.task.github,
         hasCache: config.enabled,
         hasStepContainers: hasStepContainers(planned),
+        hints: [],
         instance: {
           url: serverUrl,
           runtimeToken: runtimeToken(planned.task.github, signing),

@@ -8,6 +8,7 @@ import type { Job, Workflow } from '../workflow/model.ts';
 import { readWorkflow } from '../workflow/parse-workflow.ts';
 import type { YamlNode } from '../workflow/yaml-node.ts';
 import { parseYaml } from '../workflow/yaml-source.ts';
+import { findIdTokenWish, type IdTokenWish } from './id-token-hint.ts';
 import { type ServerFacts, takeServerFacts } from './server-facts.ts';
 import { taskInputs } from './task-inputs.ts';
 import type { NeedMessage, TaskMessage } from './task-message.ts';
@@ -17,6 +18,8 @@ import type { NeededJob, Task, TaskStrategy } from './task.ts';
 export interface DecodedTask {
   readonly task: Task;
   readonly facts: ServerFacts;
+  /** How its workflow asks for identity tokens, where it does. */
+  readonly idTokenWish?: IdTokenWish;
 }
 
 /** What messages call the workflow: the server writes it anew, so that its lines are not those of the author's file. */
@@ -30,7 +33,9 @@ const payloadName = 'workflow.yml';
  */
 export async function decodeTask(message: TaskMessage): Promise<DecodedTask> {
   const { github, facts } = takeServerFacts(readContext(message.context));
-  const workflow = readPayload(message.workflowPayload, toText(github.get('event_name') ?? ''));
+  const root = readPayload(message.workflowPayload, toText(github.get('event_name') ?? ''));
+  const workflow = readWorkflow(root, payloadName);
+  const wish = findIdTokenWish(root);
   const job = onlyJob(workflow);
   const needs = new Map(Object.entries(message.needs).map(([id, need]) => [id, readNeed(need)]));
   const base: Task = {
@@ -47,7 +52,8 @@ export async function decodeTask(message: TaskMessage): Promise<DecodedTask> {
     needs,
     before: [...needs.values()].map(({ result }) => result),
   };
-  return { task: { ...base, ...(await readStrategy(job, base)) }, facts };
+  const task = { ...base, ...(await readStrategy(job, base)) };
+  return { task, facts, ...(wish === undefined ? {} : { idTokenWish: wish }) };
 }
 
 function readContext(context: unknown): ValueMap {
@@ -59,7 +65,7 @@ function readContext(context: unknown): ValueMap {
   }
 }
 
-function readPayload(payload: Uint8Array | undefined, event: string): Workflow {
+function readPayload(payload: Uint8Array | undefined, event: string): YamlNode {
   if (payload === undefined || payload.length === 0) throw unusable('none');
   let text: string;
   try {
@@ -67,7 +73,7 @@ function readPayload(payload: Uint8Array | undefined, event: string): Workflow {
   } catch {
     throw unusable('one that is not UTF-8');
   }
-  return readWorkflow(withTrigger(parseYaml(text, payloadName), event), payloadName);
+  return withTrigger(parseYaml(text, payloadName), event);
 }
 
 /** A server that has decided what starts the job need not repeat it. */

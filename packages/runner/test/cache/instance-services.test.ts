@@ -159,6 +159,30 @@ it('gives jobs of an instance all variables, and a cache that outlives the runne
   });
 });
 
+it('says in the log of a job why it has no identity tokens, and hands over the way to them where there is one', async () => {
+  await withDaemon(async (daemon) => {
+    const script = jobHere('echo "at [$ACTIONS_ID_TOKEN_REQUEST_URL]"');
+    const asking = `${script}enable-openid-connect: true\n`;
+    const old = daemon.forgejo.addJob({ workflow: asking, context: { forgejo_server_version: '11.0.0' } });
+    const github = daemon.forgejo.addJob(`${script}permissions: { id-token: write }\n`);
+    const request = { url: 'https://id.example/x', token: 'request-token' };
+    const able = daemon.forgejo.addJob({
+      workflow: asking,
+      context: {
+        forgejo_actions_id_token_request_url: request.url,
+        forgejo_actions_id_token_request_token: request.token,
+      },
+    });
+    const started = daemon.start('-c', 'config.yml', 'daemon');
+    for (const job of [old, github, able]) expect(await job.ended()).toBe('success');
+    await started.stop();
+    expect(old.texts().join('\n')).toMatch(/no identity tokens, although .* from Forgejo 15 on.*this one is 11\.0\.0/);
+    expect(github.texts().join('\n')).toContain('enable-openid-connect: true asks for them');
+    expect(able.texts().join('\n')).not.toContain('no identity tokens');
+    expect(able.stepTexts(0)).toContain(`at [${request.url}]`);
+  });
+});
+
 it('offers the first API alone where a cache server elsewhere knows no other', async () => {
   answer = { ...answer, status: 404, body: '404 page not found' };
   await using daemon = await openDaemonFolder();
