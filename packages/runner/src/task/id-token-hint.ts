@@ -8,8 +8,6 @@ export type IdTokenWish = 'enable-openid-connect' | 'permissions';
 export function findIdTokenWish(workflow: YamlNode): IdTokenWish | undefined {
   const jobs = valueOf(workflow, 'jobs');
   const places = [workflow, ...(jobs?.kind === 'mapping' ? jobs.entries.map(({ value }) => value) : [])];
-  const isScalar = (node: YamlNode | undefined, text: string): boolean =>
-    node?.kind === 'scalar' && String(node.value) === text;
   if (places.some((place) => isScalar(valueOf(place, 'enable-openid-connect'), 'true'))) return 'enable-openid-connect';
   const isAllowed = places.some((place) => isScalar(valueOf(valueOf(place, 'permissions'), 'id-token'), 'write'));
   return isAllowed ? 'permissions' : undefined;
@@ -23,6 +21,10 @@ export function idTokenHint(wish: IdTokenWish | undefined, facts: ServerFacts): 
     return `${none}: on Forgejo, enable-openid-connect: true asks for them, and not permissions`;
   const found = facts.serverVersion === undefined ? '' : `; this one is ${facts.serverVersion}`;
   return `${none}, although it sets enable-openid-connect: instances have them from Forgejo 15 on${found}`;
+}
+
+function isScalar(node: YamlNode | undefined, text: string): boolean {
+  return node?.kind === 'scalar' && String(node.value) === text;
 }
 
 function valueOf(node: YamlNode | undefined, key: string): YamlNode | undefined {
