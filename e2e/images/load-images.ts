@@ -18,9 +18,12 @@ interface Described {
  * Makes the test images where they are missing and loads those into the engine that it does not have. The first time
  * on a machine takes about a minute, the first time for an engine some seconds, later ones next to nothing.
  */
-export async function loadTestImages(address: string): Promise<readonly string[]> {
+export async function loadTestImages(
+  address: string,
+  isWanted: (name: string) => boolean = () => true,
+): Promise<readonly string[]> {
   const missing: Described[] = [];
-  for (const one of (await testImages()).map(describe)) {
+  for (const one of (await testImages()).filter(({ name }) => isWanted(name)).map(describe)) {
     if (!(await isLoaded(address, one))) missing.push(one);
   }
   if (missing.length > 0) await load(address, missing);

@@ -9,6 +9,7 @@ const bridge: Bridge = { name: 'br0', address: '10.0.3.1', prefixLength: 29 };
 
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'addresses-'));
+  await mkdir(path.join(folder, 'claims'));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -47,7 +48,6 @@ it('gives an address again when its container is gone', async () => {
 });
 
 it('waits for the text of a claim that was just begun, and takes over one that was given up', async () => {
-  await mkdir(path.join(folder, 'claims'));
   const begun = path.join(folder, 'claims', '10.0.3.6');
   await writeFile(begun, '');
   expect(await pool().claim(await job('a'))).toBe('10.0.3.5');

@@ -1,4 +1,4 @@
-import { lstat, mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
+import { lstat, open, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { BackendError } from '@forgejo-runner/core';
 import { errnoOf } from '@forgejo-runner/kit';
@@ -54,9 +54,14 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** Where addresses are claimed: not in a folder where anybody may make files, or it could be a symlink. */
+export function claimsFolder({ name }: Pick<Bridge, 'name'>): string {
+  return `/run/forgejo-runner-lxc-${name}`;
+}
+
 /**
  * Gives each container an address of its own at the bridge, so that none needs a DHCP client. Addresses are claimed in a
- * folder that all runners of the machine share; a claim counts as long as the folder of its container is there.
+ * folder that all runners of the machine share, and that is there; a claim counts as long as the folder of its container is there.
  */
 export class AddressPool {
   readonly #bridge: Bridge;
@@ -65,13 +70,12 @@ export class AddressPool {
 
   constructor(bridge: Bridge, places: { readonly claims?: string; readonly leases?: string } = {}) {
     this.#bridge = bridge;
-    this.#claims = places.claims ?? `/run/lock/forgejo-runner-lxc-${bridge.name}`;
+    this.#claims = places.claims ?? claimsFolder(bridge);
     this.#leases = places.leases ?? `/var/lib/misc/dnsmasq.${bridge.name}.leases`;
   }
 
   /** Claims a free address for the container in `folder`. @throws BackendError `capacity` when none is free. */
   async claim(folder: string): Promise<string> {
-    await mkdir(this.#claims, { recursive: true, mode: 0o700 });
     const leased = await this.#leasedAddresses();
     // From the top: the DHCP server of the bridge gives them out from the bottom.
     for (const address of addressesOf(this.#bridge)) {
@@ -87,7 +91,7 @@ export class AddressPool {
   async release(folder: string): Promise<void> {
     for (const name of await readdir(this.#claims).catch(() => [])) {
       const file = path.join(this.#claims, name);
-      if ((await readFile(file, 'utf8').catch(() => '')) === folder) await rm(file, { force: true });
+      if ((await readFile(file, 'utf8').catch(() => '')) === folder) await rm(file, { force: true }).catch(() => {});
     }
   }
 
@@ -95,14 +99,15 @@ export class AddressPool {
     const file = path.join(this.#claims, address);
     for (let attempt = 0; attempt < 2; attempt += 1) {
       try {
-        await using handle = await open(file, 'wx', 0o600);
+        await using handle = await open(file, 'wx', 0o644);
         await handle.writeFile(folder);
         return true;
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
       }
       if (await this.#isHeld(file)) return false;
-      await rm(file, { force: true });
+      // Of another user: it stays until a runner of that one finds it.
+      await rm(file, { force: true }).catch(() => {});
     }
     return false;
   }

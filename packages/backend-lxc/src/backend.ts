@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, chmod, chown, mkdir, statfs, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   BackendError,
@@ -20,15 +20,18 @@ import {
   sweepOwnedFolders,
   thisMachine,
 } from '@forgejo-runner/kit';
-import { AddressPool, type Bridge, readBridge } from './addresses.ts';
+import { AddressPool, type Bridge, claimsFolder, readBridge } from './addresses.ts';
 import type { LxcConfig } from './config.ts';
 import { type LxcPrograms, removeContainer, startContainer } from './container.ts';
-import { containerConfig, layerFolders } from './container-config.ts';
+import { containerConfig } from './container-config.ts';
 import { openDockerTunnel } from './docker-tunnel.ts';
 import { insidePaths, LxcEnvironment } from './environment.ts';
 import { startExpiry } from './expiry.ts';
+import { layFolder, layLayer, type Layer } from './job-folder.ts';
 import { type LxcLabel, lxcCapabilities } from './label.ts';
+import { waitForInit } from './init.ts';
 import { findProgram } from './lxc-commands.ts';
+import { findRootAccess, type RootAccess, runAsRoot } from './root-access.ts';
 import { type Template, TemplateStore } from './template.ts';
 import { templateRecipe } from './template-recipe.ts';
 
@@ -41,8 +44,8 @@ const scarceBytes = 512 * 1024 * 1024;
  * @throws BackendError `config` when the machine or user cannot run containers at all, `unavailable` when something that
  * can be mended is missing.
  */
-export async function openLxcBackend(config: LxcConfig, _ctx: CallContext): Promise<TypedBackend<LxcLabel>> {
-  const place = await openPlace(config);
+export async function openLxcBackend(config: LxcConfig, ctx: CallContext): Promise<TypedBackend<LxcLabel>> {
+  const place = await openPlace(config, ctx);
   return {
     describeLabel: async (label) => {
       templateRecipe(label, config);
@@ -64,13 +67,7 @@ export async function openLxcBackend(config: LxcConfig, _ctx: CallContext): Prom
           living: new Set(place.living.keys()),
           isMaking: () => place.making > 0,
           remove: async (folder, { name, marker }) => {
-            const ref = {
-              folder,
-              parent: place.parent,
-              name,
-              marker: markerOf('ENV', marker),
-              table: place.machine.table,
-            };
+            const ref = { folder, parent: place.parent, name, marker: markerOf('ENV', marker) };
             const report = await removeContainer(place.programs, ref);
             if (report.leaked.length === 0) await place.addresses?.release(folder);
             return report;
@@ -97,18 +94,15 @@ interface LxcPlace {
   making: number;
 }
 
-async function openPlace(config: LxcConfig): Promise<LxcPlace> {
+async function openPlace(config: LxcConfig, ctx: CallContext): Promise<LxcPlace> {
   if (process.platform !== 'linux') {
     throw new BackendError('config', `expected Linux, found ${process.platform}`, {
       hint: 'remove the labels of this backend',
     });
   }
-  if (process.geteuid?.() !== 0) {
-    throw new BackendError('config', 'expected a runner that runs as root, found another user', {
-      hint: 'run the runner as root for labels of this backend; jobs can be kept from root with the preset "unprivileged"',
-    });
-  }
+  const root = await findRootAccess(ctx);
   const programs: LxcPrograms = {
+    root,
     start: findProgram('lxc-start'),
     stop: findProgram('lxc-stop'),
     info: findProgram('lxc-info'),
@@ -116,27 +110,41 @@ async function openPlace(config: LxcConfig): Promise<LxcPlace> {
     cgroup: findProgram('lxc-cgroup'),
   };
   const parent = path.join(config.storage, 'jobs');
-  try {
-    // Root of an unprivileged container is a user that needs a way to its files.
-    for (const folder of [config.storage, parent, path.join(config.storage, 'templates')]) {
-      await mkdir(folder, { recursive: true, mode: 0o711 });
-      await chmod(folder, 0o711);
-    }
-  } catch (error) {
-    throw folderUnavailable(error, 'make the folder', config.storage);
-  }
+  await openStorage(root, [config.storage, parent, path.join(config.storage, 'templates')], ctx);
   const bridge = config.network === 'bridge' ? await readBridge(config.bridge) : undefined;
+  if (bridge !== undefined) {
+    // As `/tmp`: runners of several users share it, and each removes its own claims only.
+    await runAsRoot(root, 'install -d -m 1777 -- "$1"', [claimsFolder(bridge)], ctx);
+  }
   return {
     config,
     programs,
     parent,
-    templates: new TemplateStore(config),
+    templates: new TemplateStore(config, root),
     bridge,
     addresses: bridge === undefined ? undefined : new AddressPool(bridge),
-    machine: thisMachine(),
+    machine: thisMachine(root.table),
     living: new Map(),
     making: 0,
   };
+}
+
+// For a user who is not root, who owns them then.
+const makeFolders =
+  'owner=$1; shift; for folder; do [ -d "$folder" ] || install -d -m 0711 -o "$owner" -- "$folder"; done';
+
+async function openStorage(root: RootAccess, folders: readonly string[], ctx: CallContext): Promise<void> {
+  const [storage = ''] = folders;
+  try {
+    if (root.kind === 'sudo') await runAsRoot(root, makeFolders, [String(process.geteuid?.()), ...folders], ctx);
+    for (const folder of folders) {
+      await mkdir(folder, { recursive: true, mode: 0o711 });
+      // Root of an unprivileged container is a user that needs a way to its files.
+      await chmod(folder, 0o711);
+    }
+  } catch (error) {
+    throw folderUnavailable(error, 'make the folder', storage);
+  }
 }
 
 async function openEnvironment(
@@ -159,19 +167,19 @@ async function openEnvironment(
     marker: marker.value,
     expiresAt,
   } as const;
-  await makeOwnedFolder(parent, content, (draft) => layOut(draft, label, place));
-  const ref = { folder, parent, name, marker, table: machine.table };
+  await makeOwnedFolder(parent, content, layFolder);
+  const ref = { folder, parent, name, marker };
   try {
+    await layLayer(programs.root, folder, layerOf(place, name, label), ctx);
     const address = await place.addresses?.claim(folder);
     await writeSettings(place, { folder, name, template, label, marker: marker.text, address });
-    startExpiry(programs.stop, { parent, name, expiresAt, marker: marker.env });
-    const init = await startContainer(programs, { parent, name }, machine.table, ctx);
+    startExpiry(programs, { parent, name, expiresAt, marker: marker.env });
+    const init = await startContainer(programs, { parent, name }, ctx);
     const environment = new LxcEnvironment({
       name,
       parent,
       programs,
       marker,
-      table: machine.table,
       init,
       expiresAt,
       runnerAddress: runnerAddress(place),
@@ -182,6 +190,7 @@ async function openEnvironment(
     });
     place.living.set(name, environment);
     ctx.emit({ type: 'resource.created', at: Date.now(), environment: name, attributes: { resource: folder } });
+    if (template.hasInit) await waitForInit(environment.container, ctx);
     if (label.docker) {
       environment.setDocker(await openDockerTunnel(environment.container, path.join(folder, 'docker.sock'), ctx));
     }
@@ -198,25 +207,20 @@ async function openEnvironment(
   }
 }
 
-/** What the container finds over its template from the beginning. */
-async function layOut(draft: string, label: LxcLabel, { config }: LxcPlace): Promise<void> {
-  const shift = label.presets.includes('unprivileged') ? config.id_map.first : 0;
-  // Root of the container passes through; nobody else of the machine gets further than the next folder.
-  await chmod(draft, 0o711);
-  await mkdir(path.join(draft, 'pipes'), { mode: 0o700 });
-  const upper = path.join(draft, layerFolders.upper);
-  await mkdir(upper, { mode: 0o755 });
-  await mkdir(path.join(draft, layerFolders.work), { mode: 0o700 });
-  await mkdir(path.join(draft, layerFolders.docker), { mode: 0o711 });
-  const made = [upper, path.join(draft, layerFolders.work), path.join(draft, layerFolders.docker)];
+function layerOf({ config, bridge }: LxcPlace, name: string, label: LxcLabel): Layer {
   const { home: _home, ...folders } = insidePaths;
-  for (const inside of ['/etc', '/opt', '/var', '/var/lib', '/var/lib/forgejo-job', ...Object.values(folders)]) {
-    const folder = path.join(upper, inside);
-    await mkdir(folder, { recursive: true });
-    await chmod(folder, 0o755);
-    made.push(folder);
-  }
-  if (shift > 0) for (const folder of made) await chown(folder, shift, shift);
+  const dns = config.dns.length > 0 ? config.dns : bridge === undefined ? [] : [bridge.address];
+  const hasSettings = label.docker && Object.keys(config.docker_engine).length > 0;
+  return {
+    rootId: label.presets.includes('unprivileged') ? config.id_map.first : 0,
+    folders: ['/etc', ...(hasSettings ? ['/etc/docker'] : []), ...Object.values(folders)],
+    files: {
+      '/etc/hostname': `${name}\n`,
+      '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n::1 localhost ip6-localhost ip6-loopback\n`,
+      ...(dns.length > 0 ? { '/etc/resolv.conf': dns.map((one) => `nameserver ${one}\n`).join('') } : {}),
+      ...(hasSettings ? { '/etc/docker/daemon.json': `${JSON.stringify(config.docker_engine)}\n` } : {}),
+    },
+  };
 }
 
 interface Settings {
@@ -230,17 +234,6 @@ interface Settings {
 
 async function writeSettings({ config, bridge }: LxcPlace, settings: Settings): Promise<void> {
   const { folder, name, template, label, marker, address } = settings;
-  const upper = path.join(folder, layerFolders.upper);
-  const shift = label.presets.includes('unprivileged') ? config.id_map.first : 0;
-  const write = async (file: string, text: string): Promise<void> => {
-    const inside = path.join(upper, file);
-    await writeFile(inside, text, { mode: 0o644, flag: 'wx' });
-    await chown(inside, shift, shift);
-  };
-  await write('etc/hostname', `${name}\n`);
-  await write('etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${name}\n::1 localhost ip6-localhost ip6-loopback\n`);
-  const dns = config.dns.length > 0 ? config.dns : bridge === undefined ? [] : [bridge.address];
-  if (dns.length > 0) await write('etc/resolv.conf', dns.map((one) => `nameserver ${one}\n`).join(''));
   const text = containerConfig({
     name,
     folder,

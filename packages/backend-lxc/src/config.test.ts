@@ -7,6 +7,7 @@ it('has a default for everything', () => {
     network: 'bridge',
     bridge: 'lxcbr0',
     dns: [],
+    docker_engine: {},
     packages: defaultPackages,
     template_max_age_hours: 168,
     templates: {},

@@ -16,6 +16,8 @@ export interface LxcConfig {
   readonly template_max_age_hours: number;
   readonly templates: Readonly<Record<string, TemplateSource>>;
   readonly id_map: { readonly first: number; readonly count: number };
+  /** What engines in containers read as `/etc/docker/daemon.json`. */
+  readonly docker_engine: Readonly<Record<string, unknown>>;
   readonly memory?: number;
   readonly cpus?: number;
   readonly pids?: number;
@@ -85,6 +87,10 @@ export const configSchema: z.ZodType<LxcConfig> = z
       .strictObject({ first: z.int().min(65_536), count: z.int().min(65_536) })
       .prefault({ first: 1_000_000, count: 65_536 })
       .describe('Users of this machine that stand for those of unprivileged containers.'),
+    docker_engine: z
+      .record(z.string(), z.json())
+      .prefault({})
+      .describe('Settings of engines in containers, as their daemon.json has them: `{ registry-mirrors: [URL] }`.'),
     memory: limit.exactOptional().describe('Most memory of a container in MiB; labels can ask for less.'),
     cpus: limit.exactOptional().describe('Most processors of a container; labels can ask for less.'),
     pids: z.int().positive().exactOptional().describe('Most processes of a container; labels can ask for less.'),

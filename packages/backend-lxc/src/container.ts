@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { BackendError, type CallContext, type RemoveReport } from '@forgejo-runner/core';
-import { endProcesses, type Marker, type PipeSource, type ProcessTable, removeOwnedFolder } from '@forgejo-runner/kit';
+import { endProcesses, type Marker, type PipeSource } from '@forgejo-runner/kit';
+import { removeJobFolder } from './job-folder.ts';
 import { runTool, runToolOk } from './lxc-commands.ts';
+import type { RootAccess } from './root-access.ts';
 
-/** The programs of LXC that are needed, with their absolute paths. */
+/** The programs of LXC that are needed, with their absolute paths, and who runs them. */
 export interface LxcPrograms {
+  readonly root: RootAccess;
   readonly start: string;
   readonly stop: string;
   readonly info: string;
@@ -18,6 +21,7 @@ export interface RunningContainer {
   /** Folder that holds the folder of the container: what LXC calls its path. */
   readonly parent: string;
   readonly attach: string;
+  readonly root: RootAccess;
   readonly marker: Marker;
   readonly pipes: PipeSource;
   /** Aborts when the environment is no more. */
@@ -43,15 +47,20 @@ export interface InitProcess {
 export async function startContainer(
   programs: LxcPrograms,
   { parent, name }: ContainerRef,
-  table: ProcessTable,
   ctx: CallContext,
 ): Promise<InitProcess> {
+  const { root } = programs;
+  const { table } = root;
   const log = `${parent}/${name}/lxc.log`;
-  const argv = [programs.start, '-P', parent, '-n', name, '-l', 'ERROR', '-o', log] as const;
-  const { code } = await runTool({ argv }, ctx);
+  const argv = root.argv([programs.start, '-P', parent, '-n', name, '-l', 'ERROR', '-o', log]);
+  const { code } = await runTool({ argv, table }, ctx);
   if (code !== 0) throw await startError(log, name);
   const text = await runToolOk(
-    { argv: [programs.info, '-P', parent, '-n', name, '-p', '-H'], doing: `find container "${name}"`, resource: name },
+    {
+      argv: root.argv([programs.info, '-P', parent, '-n', name, '-p', '-H']),
+      doing: `find container "${name}"`,
+      resource: name,
+    },
     ctx,
   );
   const pid = Number(text.trim());
@@ -85,7 +94,7 @@ async function startError(log: string, name: string): Promise<BackendError> {
 export async function countOoms(programs: LxcPrograms, { parent, name }: ContainerRef): Promise<number> {
   for (const file of ['memory.events', 'memory.oom_control']) {
     const { code, stdout } = await runTool(
-      { argv: [programs.cgroup, '-P', parent, '-n', name, file] },
+      { argv: programs.root.argv([programs.cgroup, '-P', parent, '-n', name, file]) },
       { signal: AbortSignal.timeout(5000) },
     ).catch(() => ({ code: 1, stdout: '' }));
     const count = /^oom_kill (\d+)$/m.exec(stdout)?.[1];
@@ -102,27 +111,21 @@ const orphanStages = [{ signal: 'SIGKILL', graceMs: 0 }] as const;
  * off is taken up by the next sweep. Never rejects.
  */
 export async function removeContainer(
-  programs: Pick<LxcPrograms, 'stop'>,
-  {
-    folder,
-    parent,
-    name,
-    marker,
-    table,
-  }: ContainerRef & { readonly folder: string; readonly marker: Marker; readonly table: ProcessTable },
+  { root, stop }: Pick<LxcPrograms, 'root' | 'stop'>,
+  { folder, parent, name, marker }: ContainerRef & { readonly folder: string; readonly marker: Marker },
 ): Promise<RemoveReport> {
   const leaked: { resource: string; error: string }[] = [];
   const signal = AbortSignal.timeout(30_000);
   // What it says does not matter: whether processes are left does.
-  await runTool({ argv: [programs.stop, '-P', parent, '-n', name, '-k'] }, { signal }).catch(() => {});
+  await runTool({ argv: root.argv([stop, '-P', parent, '-n', name, '-k']) }, { signal }).catch(() => {});
   try {
     // Also the first process of a container whose monitor was killed, and what waits for the end of its time.
-    const { survivors } = await endProcesses({ marker, stages: orphanStages, table });
+    const { survivors } = await endProcesses({ marker, stages: orphanStages, table: root.table });
     leaked.push(...survivors.map(({ pid }) => ({ resource: `process ${pid}`, error: 'it survived SIGKILL' })));
   } catch (error) {
     leaked.push({ resource: `processes of ${folder}`, error: String(error) });
   }
   if (leaked.length > 0) return { removed: [], leaked: [...leaked, { resource: folder, error: 'it is still in use' }] };
-  const { isRemoved, error = '' } = await removeOwnedFolder(folder);
+  const { isRemoved, error = '' } = await removeJobFolder(root, folder);
   return isRemoved ? { removed: [folder], leaked } : { removed: [], leaked: [{ resource: folder, error }] };
 }

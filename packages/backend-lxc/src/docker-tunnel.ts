@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { BackendError, type CallContext, type DockerEndpointDescriptor } from '@forgejo-runner/core';
 import type { RunningContainer } from './container.ts';
-import { insideEnv, runInside } from './exec.ts';
+import { attachArgv, insideEnv, runInside } from './exec.ts';
 
 /** The engine of a container, at a socket of this machine. */
 export interface DockerTunnel extends AsyncDisposable {
@@ -85,8 +85,8 @@ async function startEngine(container: RunningContainer, ctx: CallContext): Promi
 }
 
 function connect(container: RunningContainer, socket: Socket, open: Set<Socket>): void {
-  const argv = ['-P', container.parent, '-n', container.name, '--keep-env', '--', 'docker', 'system', 'dial-stdio'];
-  const child = spawn(container.attach, argv, {
+  const [program, ...args] = attachArgv(container, ['--', 'docker', 'system', 'dial-stdio']);
+  const child = spawn(program, args, {
     cwd: '/',
     env: { ...insideEnv, ...container.marker.env },
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -96,7 +96,10 @@ function connect(container: RunningContainer, socket: Socket, open: Set<Socket>)
   const end = (): void => {
     open.delete(socket);
     socket.destroy();
-    child.kill('SIGKILL');
+    // A process of root's, which sudo would not end for us, ends with its input and output.
+    child.stdin.destroy();
+    child.stdout.destroy();
+    if (container.root.kind === 'root') child.kill('SIGKILL');
   };
   socket.on('error', end);
   socket.on('close', end);

@@ -10,7 +10,7 @@ import type {
   RunnerArch,
   Target,
 } from '@forgejo-runner/core';
-import { type Marker, PipeSource, type ProcessTable } from '@forgejo-runner/kit';
+import { type Marker, PipeSource } from '@forgejo-runner/kit';
 import { countOoms, type InitProcess, type LxcPrograms, removeContainer, type RunningContainer } from './container.ts';
 import { copyIn, copyOut } from './copy.ts';
 import type { DockerTunnel } from './docker-tunnel.ts';
@@ -36,7 +36,6 @@ export interface LxcEnvironmentParts {
   readonly parent: string;
   readonly programs: LxcPrograms;
   readonly marker: Marker;
-  readonly table: ProcessTable;
   readonly init: InitProcess;
   readonly expiresAt: number;
   readonly runnerAddress: string | undefined;
@@ -72,6 +71,7 @@ export class LxcEnvironment implements ExecutionEnvironment {
       name,
       parent,
       attach: programs.attach,
+      root: programs.root,
       marker,
       pipes: this.#pipes,
       ended: this.#ended.signal,
@@ -120,8 +120,8 @@ export class LxcEnvironment implements ExecutionEnvironment {
   }
 
   async #isAlive(): Promise<boolean> {
-    const { init, table } = this.#parts;
-    return (await table.startOf(init.pid)) === init.started;
+    const { init, programs } = this.#parts;
+    return (await programs.root.table.startOf(init.pid)) === init.started;
   }
 
   async #hasNewOom(): Promise<boolean> {

@@ -6,7 +6,7 @@ import {
   type ExecResult,
   type OutputSink,
 } from '@forgejo-runner/core';
-import { startProcessGroup } from '@forgejo-runner/kit';
+import { checkExecRequest, requestTooBig, startProcessGroup } from '@forgejo-runner/kit';
 import type { RunningContainer } from './container.ts';
 import { launch } from './launcher.ts';
 
@@ -32,26 +32,17 @@ async function startInside(container: RunningContainer, request: ExecRequest, ct
   const { argv, env, cwd, user, tty, ...io } = request;
   if (tty !== undefined)
     throw new BackendError('unsupported', 'a process of an LXC container cannot be given a terminal');
-  if (argv[0] === '') throw new BackendError('plan', 'expected the name of a program, found an empty one');
   if (!cwd.startsWith('/')) throw noFolder(cwd);
   const asUser = user === undefined ? [] : await userFlags(container, user, ctx);
-  const launched = launch({ argv, env, cwd });
-  const stderr = new FirstWords(request.stderr, launched.noFolder);
+  checkExecRequest(request);
+  const launched = launch({ argv, env, cwd, hasInput: io.stdin !== undefined });
+  const stderr = new FirstWords(request.stderr, [launched.noFolder, launched.tooBig]);
   const handle = startProcessGroup(
     {
       ...io,
-      argv: [
-        container.attach,
-        '-P',
-        container.parent,
-        '-n',
-        container.name,
-        '--keep-env',
-        ...asUser,
-        '--',
-        ...launched.argv,
-      ],
-      env: launched.env,
+      argv: attachArgv(container, [...asUser, '--', ...launched.argv]),
+      env: {},
+      stdin: withHeader(launched.header, io.stdin),
       cwd: '/',
       stderr: stderr.sink,
     },
@@ -60,15 +51,35 @@ async function startInside(container: RunningContainer, request: ExecRequest, ct
       signal: AbortSignal.any([ctx.signal, container.ended]),
       markers: container.marker.env,
       pipes: container.pipes,
+      ...(container.root.kind === 'sudo' ? { table: container.root.table } : {}),
     },
   );
   return {
     ...handle,
     result: handle.result.then(async (ended) => {
-      if (ended.kind === 'exited' && ended.code === 125 && stderr.isMatch) throw noFolder(cwd);
+      if (ended.kind === 'exited' && ended.code === 125) {
+        if (stderr.match === launched.noFolder) throw noFolder(cwd);
+        if (stderr.match === launched.tooBig) throw requestTooBig(request);
+      }
       return judge(container, ended, ctx);
     }),
   };
+}
+
+/** The command line that runs something in the container. */
+export function attachArgv(
+  { root, attach, parent, name }: RunningContainer,
+  rest: readonly string[],
+): ExecRequest['argv'] {
+  return root.argv([attach, '-P', parent, '-n', name, '--keep-env', ...rest]);
+}
+
+async function* withHeader(
+  header: Uint8Array,
+  stdin: AsyncIterable<Uint8Array> | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield header;
+  if (stdin !== undefined) yield* stdin;
 }
 
 /** A process that was killed together with its container did not end by itself. */
@@ -99,27 +110,25 @@ function noFolder(cwd: string): BackendError {
   });
 }
 
-/** Hands on what a process writes, but for a word of the launcher's own at the very beginning. */
+/** Hands on what a process writes, but for one of the launcher's own words at the very beginning. */
 class FirstWords {
   readonly sink: OutputSink;
   #held = '';
   #isDecided = false;
-  isMatch = false;
+  /** The word that came. */
+  match: string | undefined;
 
-  constructor(sink: OutputSink, word: string) {
+  constructor(sink: OutputSink, words: readonly string[]) {
     this.sink = async (chunk) => {
       if (this.#isDecided) return sink(chunk);
       const text = this.#held + Buffer.from(chunk).toString('latin1');
-      if (text.length < word.length && word.startsWith(text)) {
+      if (words.some((word) => text.length < word.length && word.startsWith(text))) {
         this.#held = text;
         return undefined;
       }
       this.#isDecided = true;
-      if (text === word) {
-        this.isMatch = true;
-        return undefined;
-      }
-      return sink(Buffer.from(text, 'latin1'));
+      this.match = words.find((word) => word === text);
+      return this.match === undefined ? sink(Buffer.from(text, 'latin1')) : undefined;
     };
   }
 }

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { BackendError, type CallContext, type Env } from '@forgejo-runner/core';
-import { startProcessGroup } from '@forgejo-runner/kit';
+import { type ProcessTable, startProcessGroup } from '@forgejo-runner/kit';
 
 const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
@@ -41,6 +41,8 @@ export interface ToolRun {
   readonly env?: Env;
   /** Takes the output as it comes, such as the progress of a long run. */
   readonly output?: (chunk: Uint8Array) => void | PromiseLike<void>;
+  /** What finds its processes. Default: those of this user. */
+  readonly table?: ProcessTable;
 }
 
 /** How it ended. */
@@ -54,7 +56,10 @@ export interface ToolEnd {
 const keptChars = 64 * 1024;
 
 /** Runs a program of the machine to its end. @throws BackendError `cancelled`, `unavailable`. */
-export async function runTool({ argv, env, output }: ToolRun, ctx: Pick<CallContext, 'signal'>): Promise<ToolEnd> {
+export async function runTool(
+  { argv, env, output, table }: ToolRun,
+  ctx: Pick<CallContext, 'signal'>,
+): Promise<ToolEnd> {
   const kept = { stdout: '', stderr: '' };
   const sink =
     (name: keyof typeof kept) =>
@@ -64,7 +69,7 @@ export async function runTool({ argv, env, output }: ToolRun, ctx: Pick<CallCont
     };
   const handle = startProcessGroup(
     { argv, env: env ?? toolEnv(), cwd: '/', stdout: sink('stdout'), stderr: sink('stderr'), stop: stages },
-    { signal: ctx.signal },
+    { signal: ctx.signal, ...(table === undefined ? {} : { table }) },
   );
   const result = await handle.result;
   if (result.kind === 'stopped') throw new BackendError('cancelled', `running ${path.basename(argv[0])} was cancelled`);

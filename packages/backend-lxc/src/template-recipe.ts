@@ -1,9 +1,8 @@
-import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { BackendError, type CallContext } from '@forgejo-runner/core';
 import type { LxcConfig } from './config.ts';
 import type { LxcLabel } from './label.ts';
 import { findProgram, runToolOk, type ToolRun } from './lxc-commands.ts';
+import type { RootAccess } from './root-access.ts';
 
 /** What a template is made of; two that are equal are the same template. */
 export interface TemplateRecipe {
@@ -62,21 +61,24 @@ export function templateRecipe(
 }
 
 /** Fills an empty folder with the root file system of a recipe. @throws BackendError `unavailable`. */
-export async function fillRootfs({ source, shown }: TemplateRecipe, rootfs: string, ctx: CallContext): Promise<void> {
+export async function fillRootfs(
+  { source, shown }: TemplateRecipe,
+  { root, rootfs }: { readonly root: RootAccess; readonly rootfs: string },
+  ctx: CallContext,
+): Promise<void> {
   const doing = `make the template ${shown}`;
   const run = (argv: ToolRun['argv']): Promise<string> =>
-    runToolOk({ argv, doing, resource: shown, output: ctx.progress }, ctx);
+    runToolOk({ argv: root.argv(argv), table: root.table, doing, resource: shown, output: ctx.progress }, ctx);
   if (source.kind === 'debootstrap') {
     const include = source.packages.length === 0 ? [] : [`--include=${source.packages.join(',')}`];
     await run([findProgram('debootstrap'), '--variant=minbase', ...include, source.release, rootfs, source.mirror]);
-    await rm(path.join(rootfs, 'var/cache/apt/archives'), { recursive: true, force: true });
-    await rm(path.join(rootfs, 'var/lib/apt/lists'), { recursive: true, force: true });
+    await run(['/bin/sh', '-c', 'cd -- "$1" && rm -rf var/cache/apt/archives var/lib/apt/lists', 'clean', rootfs]);
   } else if (source.kind === 'archive') {
     await run([findProgram('tar'), '-x', '-p', '--numeric-owner', '--same-owner', '-f', source.file, '-C', rootfs]);
   } else {
     await exportImage(source, rootfs, run);
   }
-  await prepare(rootfs);
+  await run(['/bin/sh', '-c', prepare, 'prepare', rootfs]);
 }
 
 async function exportImage(
@@ -91,18 +93,16 @@ async function exportImage(
     await run([program, 'export', '--output', archive, id]);
     await run([findProgram('tar'), '-x', '-p', '--numeric-owner', '--same-owner', '-f', archive, '-C', rootfs]);
   } finally {
-    await rm(archive, { force: true });
+    await run(['/bin/rm', '-f', '--', archive]);
     await run([program, 'rm', '-f', id]).catch(() => {});
   }
 }
 
-/** What a system that was never started leaves to its first start, and what must not be the same in all containers. */
-async function prepare(rootfs: string): Promise<void> {
-  await chmod(rootfs, 0o755);
-  // Device files come from LXC.
-  for (const name of await readdir(path.join(rootfs, 'dev')).catch(() => [])) {
-    await rm(path.join(rootfs, 'dev', name), { recursive: true, force: true });
-  }
-  await rm(path.join(rootfs, 'etc/machine-id'), { force: true });
-  await writeFile(path.join(rootfs, 'etc/machine-id'), '', { mode: 0o444 }).catch(() => {});
-}
+// What a system that was never started leaves to its first start, and what must not be the same in all containers.
+// Device files come from LXC.
+const prepare = [
+  'cd -- "$1" && chmod 0755 . || exit 1',
+  'if [ -d dev ] && [ ! -L dev ]; then find dev -xdev -mindepth 1 -delete; fi',
+  // An archive may have made a symlink of it, to anything of this machine.
+  'if [ -d etc ] && [ ! -L etc ]; then rm -f etc/machine-id && (umask 0333; : > etc/machine-id); fi',
+].join('\n');

@@ -7,9 +7,11 @@ import { BackendError, type CallContext } from '@forgejo-runner/core';
 import { removeTree } from '@forgejo-runner/kit';
 import * as z from 'zod';
 import type { LxcConfig } from './config.ts';
+import { removeByRoot } from './job-folder.ts';
 import type { LxcLabel } from './label.ts';
 import { launcherProgram } from './launcher.ts';
 import { findProgram } from './lxc-commands.ts';
+import type { RootAccess } from './root-access.ts';
 import { shiftOwners } from './shift-owners.ts';
 import { fillRootfs, type TemplateRecipe, templateRecipe } from './template-recipe.ts';
 
@@ -28,9 +30,11 @@ const recordSchema = z.object({ createdAt: z.number(), source: z.string() });
 export class TemplateStore {
   readonly #folder: string;
   readonly #config: LxcConfig;
+  readonly #root: RootAccess;
   readonly #now: () => number;
 
-  constructor(config: LxcConfig, now: () => number = Date.now) {
+  constructor(config: LxcConfig, root: RootAccess, now: () => number = Date.now) {
+    this.#root = root;
     this.#folder = path.join(config.storage, 'templates');
     this.#config = config;
     this.#now = now;
@@ -82,15 +86,15 @@ export class TemplateStore {
       await this.#removeDrafts(home);
       await mkdir(rootfs, { recursive: true, mode: 0o755 });
       await chmod(draft, 0o711);
-      await fillRootfs(recipe, rootfs, ctx);
-      if (recipe.idShift !== undefined) await shiftOwners(rootfs, recipe.idShift);
+      await fillRootfs(recipe, { root: this.#root, rootfs }, ctx);
+      if (recipe.idShift !== undefined) await shiftOwners(this.#root, rootfs, recipe.idShift, ctx);
       await checkPrograms(recipe, rootfs);
       await writeFile(path.join(draft, recordName), JSON.stringify({ createdAt: this.#now(), source: recipe.shown }));
       const folder = path.join(home, generation);
       await rename(draft, folder);
       return folder;
     } catch (error) {
-      await removeTree(draft, recordName);
+      await this.#remove(draft);
       throw error;
     }
   }
@@ -113,7 +117,7 @@ export class TemplateStore {
   /** What a maker that was killed left: the lock is ours, so nobody makes any. */
   async #removeDrafts(home: string): Promise<void> {
     for (const name of await readdir(home)) {
-      if (name.startsWith('.making-')) await removeTree(path.join(home, name), recordName);
+      if (name.startsWith('.making-')) await this.#remove(path.join(home, name));
     }
   }
 
@@ -123,8 +127,13 @@ export class TemplateStore {
     for (const name of await readdir(home)) {
       const folder = path.join(home, name);
       if (folder === newest || !generationName.test(name) || used.includes(path.join(folder, 'rootfs'))) continue;
-      await removeTree(folder, recordName);
+      await this.#remove(folder);
     }
+  }
+
+  async #remove(folder: string): Promise<void> {
+    await removeByRoot(this.#root, [path.join(folder, 'rootfs'), path.join(folder, 'rootfs.tar')]);
+    await removeTree(folder, recordName);
   }
 
   async #usedRootfs(): Promise<readonly string[]> {

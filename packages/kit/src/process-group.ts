@@ -8,6 +8,7 @@ import {
   type ExecRequest,
   type ExecResult,
   isBackendError,
+  type Signal,
 } from '@forgejo-runner/core';
 import { endProcesses } from './end-processes.ts';
 import { feedInput } from './input-feed.ts';
@@ -25,6 +26,7 @@ export interface ProcessGroupOptions {
   readonly markers?: Env;
   /** Where the pipes for its output come from. Default: Node's own sockets, on which Linux cannot open `/dev/stdout`. */
   readonly pipes?: PipeSource;
+  /** What finds processes and sends signals. Default: the processes of this user. */
   readonly table?: ProcessTable;
 }
 
@@ -67,9 +69,21 @@ export function startProcessGroup(request: ExecRequest, options: ProcessGroupOpt
       }
       // Why it did not start, `result` tells.
       const started = await starting.catch(() => undefined);
-      started?.kill(signal);
+      if (started === undefined) return;
+      if (options.table === undefined) started.kill(signal);
+      else await signalGroup(options.table, { marker, pid: started.pid }, signal);
     },
   };
+}
+
+/** By the table, which may reach processes of other users that this process may not send signals to. */
+async function signalGroup(
+  table: ProcessTable,
+  { marker, pid }: { readonly marker: Marker; readonly pid: number },
+  signal: Signal,
+): Promise<void> {
+  const group = (await table.list(marker.text)).filter(({ groupId }) => groupId === pid);
+  await table.signal(group, signal);
 }
 
 interface Group {

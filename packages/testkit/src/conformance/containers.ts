@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type ContainerField, unmet } from '@forgejo-runner/core';
+import { type ContainerField, type ServiceContainer, unmet } from '@forgejo-runner/core';
 import { captureOutput } from '../capture.ts';
 import { eventually } from '../eventually.ts';
 import type { Check } from './check.ts';
 import { expectRejection, expectSame, expectThat, show } from './expectations.ts';
 import * as gates from './gates.ts';
 import {
+  endlessScript,
   imageHealthcheck,
   imageOf,
   jobSpec,
@@ -88,14 +89,18 @@ export const containers: readonly Check[] = [
       if (late === undefined || !gates.services.isClaimed(stage.capabilities)) {
         throw stage.skip('needs services and the option "images.late"');
       }
-      const spec = serviceSpec(late.image, `only${randomBytes(4).toString('hex')}`, { healthcheck: imageHealthcheck });
+      const ports = [{ container: late.port, protocol: 'tcp' } as const];
+      const id = `only${randomBytes(4).toString('hex')}`;
+      const spec = serviceSpec(late.image, id, { ports, healthcheck: imageHealthcheck });
       const made = await openJobContainers(stage, { services: [spec] });
       const service = await made.service(spec);
       await service.waitReady(stage.context());
-      const own = await reach(made.machine(), service.hostnames[0] ?? spec.id, late.port);
+      const host = service.hostnames[0] ?? spec.id;
+      const port = portAt(service, { host, container: late.port });
+      const own = await reach(made.machine(), host, port);
       expectThat('said' in own, `expected the environment to reach its own service, found ${show(own)}`);
       const other = await stage.create();
-      const found = await reach(other, service.hostnames[0] ?? spec.id, late.port);
+      const found = await reach(other, host, port);
       expectThat(!('said' in found), `expected another environment not to reach the service, found ${show(found)}`);
     },
   },
@@ -128,7 +133,8 @@ async function checkServices(stage: Stage): Promise<void> {
     const names = service.hostnames.length > 0;
     expectThat(names || service.ports.length > 0, 'expected names or ports to reach a service by, found none');
     for (const host of service.hostnames) {
-      expectSame(await reach(place, host, late.port), { said: expected }, `what the service says at ${host}`);
+      const at = portAt(service, { host, container: late.port });
+      expectSame(await reach(place, host, at), { said: expected }, `what the service says at ${host}`);
     }
     expectSame(
       service.ports.map(({ container }) => container),
@@ -139,6 +145,14 @@ async function checkServices(stage: Stage): Promise<void> {
       expectSame(await reach(place, host, port), { said: expected }, `what the service says at ${host}:${port}`);
     }
   }
+}
+
+/** Where a port of the service is at one of its names: as it reports, else where it is in its container. */
+function portAt(
+  { ports }: ServiceContainer,
+  { host, container }: { readonly host: string; readonly container: number },
+): number {
+  return ports.find((one) => one.host === host && one.container === container)?.port ?? container;
 }
 
 async function checkHealth(stage: Stage): Promise<void> {
@@ -230,7 +244,9 @@ async function checkSteps(stage: Stage): Promise<void> {
   await failing.remove(stage.context());
   await failing.remove(stage.context());
   const stop = new AbortController();
-  const endless = stepSpec(image, { entrypoint: ['/bin/sh'], cmd: ['-c', 'echo on; sleep 1000'], workdir: workspace });
+  // The first process of a container ignores what it does not ask for, and is killed at the end of all graces.
+  const script = stage.lane === 'quick' ? endlessScript : 'echo on; sleep 1000';
+  const endless = stepSpec(image, { entrypoint: ['/bin/sh'], cmd: ['-c', script], workdir: workspace });
   const step = await made.step(endless);
   const output = captureOutput();
   const { result: stopped } = step.run({ stdout: output.sink, stderr: output.sink }, stage.context(stop.signal));

@@ -6,6 +6,7 @@ import type { Check } from './check.ts';
 import { describeError, expectRejection, expectSame, expectThat, show } from './expectations.ts';
 import * as gates from './gates.ts';
 import {
+  endlessScript,
   imageHealthcheck,
   imageOf,
   type JobContainers,
@@ -81,7 +82,7 @@ async function checkConfinement(stage: Stage, made: JobContainers): Promise<void
   const machine = made.machine();
   const mark = freshName();
   await machine.put([{ name: 'mark', content: `${mark}\n` }]);
-  const cmd = ['-c', `echo on; sleep 600; echo ${mark}`];
+  const cmd = ['-c', `${endlessScript}; echo ${mark}`];
   const spec = stepSpec(imageOf(stage), {
     entrypoint: ['/bin/sh'],
     cmd,

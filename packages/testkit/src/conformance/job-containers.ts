@@ -53,7 +53,10 @@ export function stepSpec(image: string, over: Partial<StepContainerSpec> = {}): 
 export async function openJobContainers(stage: Stage, plan: Partial<JobPlan>): Promise<JobContainers> {
   const request = stage.request({ plan: { services: [], stepContainers: 'none', ...plan } });
   const environment = await stage.createEnvironment({ name: request.name, plan: request.plan });
-  const makers = await makersOf(stage, environment, request);
+  const makers = await makersOf(stage, environment, request).catch(async (error: unknown) => {
+    await environment.remove(stage.context());
+    throw error;
+  });
   const keep = <T extends AsyncDisposable>(made: T): T => {
     stage.defer(() => made[Symbol.asyncDispose]());
     return made;
@@ -111,6 +114,9 @@ async function makersOf(
   stage.defer(() => opened.remove(stage.context()));
   return opened;
 }
+
+/** Goes on until it is told to end. */
+export const endlessScript = 'trap "exit 1" INT TERM; echo on; sleep 1000 & wait';
 
 /** Runs the container of a step to its end. */
 export async function runStep(stage: Stage, step: StepContainer, signal?: AbortSignal): Promise<Ran> {
