@@ -1,9 +1,9 @@
 import { chmod, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Bundle, bundle, type BundleRequest, NeedsModules } from './bundle/bundle.ts';
+import type { Bundle, BundleRequest } from './bundle/bundle.ts';
 import { findTooLarge, findTooSlow } from './bundle/budgets.ts';
 import type { BundledPackage } from './bundle/packages-in.ts';
-import { checkBackends } from './check/check-types.ts';
+import { checkBackends, type CheckReport } from './check/check-types.ts';
 import { findDuplicates } from './check/duplicates.ts';
 import { entryFiles, withoutAwait } from './entry/entry-source.ts';
 import { layOutPackages, writeEntry } from './entry/work-folder.ts';
@@ -11,6 +11,9 @@ import { type BuildEvent, type EventSink, runStep } from './events.ts';
 import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
 import { type Artefact, type SmokeReport, smokeRun } from './gate/smoke-run.ts';
 import type { BuiltDistribution } from './manifest/distribution.ts';
+import { builderMarks } from './known/builder-marks.ts';
+import { findResult, type KnownResult, rememberResult, resultKey } from './known/known-result.ts';
+import type { Inputs } from './known/places.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { findBase } from './package/base-binary.ts';
 import { makeExecutable } from './package/sea.ts';
@@ -38,6 +41,8 @@ export interface BuildOptions extends LockOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: what the platform uses for caches. */
   readonly cacheDir?: string;
+  /** Builds also when nothing changed since the output was written. */
+  readonly isForced?: boolean;
   /** Starts the result before it is written. Default true. */
   readonly isSmokeRun?: boolean;
   readonly onEvent?: EventSink;
@@ -54,6 +59,8 @@ export interface BuildReport {
   readonly packages: readonly BundledPackage[];
   /** How the result starts, unless it was not started. */
   readonly smoke: SmokeReport | undefined;
+  /** The output was there already, made from the same inputs: nothing was done. */
+  readonly isUnchanged: boolean;
 }
 
 /** A build on its way. */
@@ -88,11 +95,14 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
   const store = openStore(cacheDir);
   await using work = await openTempFolder(store.dir);
   const running: Build = { options, installation, store, workDir: work.dir, emit, signal };
+  const startedAtMs = Date.now();
   const resolution = await resolve(running);
-  const [bundled, untyped] = await both(assemble(running, resolution), check(running, resolution), signal);
-  for (const warning of [...untyped, ...bundled.warnings]) {
-    emit({ event: 'warning', code: warning.code, message: warning.message, next: warning.next });
-  }
+  const key = await keyOfBuild(running, resolution);
+  const known = options.isForced === true ? undefined : await findResult(key, store);
+  if (known !== undefined) return unchanged(running, resolution, known);
+  const [bundled, checked] = await both(assemble(running, resolution), check(running, resolution), signal);
+  const warnings = [...checked.warnings, ...bundled.warnings];
+  emitWarnings(emit, warnings);
   const artefact = await pack(running, bundled);
   const { budgets } = options.manifest;
   throwAll(findTooLarge(artefact.sizeBytes, bundled.packages, budgets.get('size')));
@@ -102,14 +112,44 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
     await writeOutput(options.output, artefact.source);
     return { result: undefined, detail: options.output };
   });
-  return {
-    output: options.output,
-    sizeBytes: artefact.sizeBytes,
-    buildInfo: makeBuildInfo(resolution, installation, options.distribution),
-    warnings: [...untyped, ...bundled.warnings],
-    packages: bundled.packages,
-    smoke,
-  };
+  const built = { sizeBytes: artefact.sizeBytes, packages: bundled.packages, smoke };
+  const inputs = inputsOf(running, bundled, checked);
+  if (inputs !== undefined) {
+    await rememberResult(key, { inputs, outputs: [options.output], startedAtMs, warnings, report: built }, store);
+  }
+  const buildInfo = makeBuildInfo(resolution, installation, options.distribution);
+  return { output: options.output, buildInfo, warnings, ...built, isUnchanged: false };
+}
+
+/** What makes two builds the same: all that was asked for, what it was resolved to, and the builder itself. */
+async function keyOfBuild({ options, installation }: Build, resolution: Resolution): Promise<string> {
+  const { env: _env, onEvent: _onEvent, signal: _signal, isForced: _isForced, refresh: _refresh, ...asked } = options;
+  const { version, arch, platform } = process;
+  return resultKey(asked, resolution, { version, arch, platform }, await builderMarks(installation));
+}
+
+/** From files and checks to what {@link rememberResult} looks at. Undefined when not all of it is known. */
+function inputsOf({ workDir }: Build, bundled: Bundle, checked: CheckReport): Inputs | undefined {
+  // An addon is read from the disk by its package's own rules.
+  if (checked.files === undefined || bundled.embedded.length > 0) return undefined;
+  return { files: [...bundled.inputs, ...checked.files], packages: bundled.packages.map((one) => one.dir), workDir };
+}
+
+function unchanged(
+  { options, installation, emit }: Build,
+  resolution: Resolution,
+  { warnings, report }: KnownResult,
+): BuildReport {
+  emitWarnings(emit, warnings);
+  emit({ event: 'unchanged', output: options.output });
+  // Written by this very builder, whose key it has.
+  const built = report as Pick<BuildReport, 'sizeBytes' | 'packages' | 'smoke'>;
+  const buildInfo = makeBuildInfo(resolution, installation, options.distribution);
+  return { output: options.output, buildInfo, warnings, ...built, isUnchanged: true };
+}
+
+function emitWarnings(emit: EventSink, warnings: readonly UserError[]): void {
+  for (const { code, message, next } of warnings) emit({ event: 'warning', code, message, next });
 }
 
 /** Finds all packages, refuses two that provide one backend, and lays the work folder out. */
@@ -126,7 +166,7 @@ export async function resolve(
   });
 }
 
-async function check(running: Build, resolution: Resolution): Promise<readonly UserError[]> {
+async function check(running: Build, resolution: Resolution): Promise<CheckReport> {
   return runStep('check', running.emit, async () => {
     const { allowUntyped } = running.options.manifest;
     const report = await checkBackends(
@@ -134,7 +174,7 @@ async function check(running: Build, resolution: Resolution): Promise<readonly U
       running.store,
       running.signal,
     );
-    return { result: report.warnings, detail: report.summary };
+    return { result: report, detail: report.summary };
   });
 }
 
@@ -160,6 +200,8 @@ async function bundleFor(
   entry: string,
   store: Store,
 ): Promise<Bundle> {
+  // Loaded when there is something to do.
+  const { bundle, NeedsModules } = await import('./bundle/bundle.ts');
   if (!isExecutable) return bundle({ ...request, format: 'esm' }, store);
   const file = path.join(request.workDir, 'entry.mjs');
   try {

@@ -21,7 +21,9 @@ export type BuildEvent =
   | { readonly event: 'step-finished'; readonly step: StepId; readonly ms: number; readonly detail: string }
   | { readonly event: 'step-failed'; readonly step: StepId; readonly ms: number }
   | { readonly event: 'warning'; readonly code: ErrorCode; readonly message: string; readonly next: string }
-  | { readonly event: 'note'; readonly message: string };
+  | { readonly event: 'note'; readonly message: string }
+  /** The output is what this build would make: nothing is done. */
+  | { readonly event: 'unchanged'; readonly output: string };
 
 /** Takes events as they happen. Must not throw. */
 export type EventSink = (event: BuildEvent) => void;

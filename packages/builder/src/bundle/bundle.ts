@@ -74,8 +74,7 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
   const inputs = Object.keys(result.metafile.inputs).filter((input) => !isLazyBuiltin(input));
   requireOneCore(inputs);
   const absolute = inputs.map((input) => path.resolve(workDir, input));
-  await requireUnchanged(absolute, store.dir);
-  const packages = await packagesIn(result.metafile, workDir);
+  const [packages] = await Promise.all([packagesIn(result.metafile, workDir), requireUnchanged(absolute, store.dir)]);
   const { denyLicenses, budgets } = request.manifest;
   throwAll([...findDenied(packages, denyLicenses), ...findTooHeavy(packages, budgets)]);
   const warnings = await judge(request, result.warnings, absolute, findings, store);

@@ -22,11 +22,16 @@ export async function packagesIn(metafile: Metafile, workDir: string): Promise<r
   const [output] = Object.values(metafile.outputs);
   const inputs = new Map(Object.keys(metafile.inputs).map((input) => [input, 0]));
   for (const [input, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) inputs.set(input, bytesInOutput);
+  const owners = new Map<string, ReturnType<typeof packageAround>>();
   for (const [input, bytes] of inputs) {
-    const owner = await packageAround(path.resolve(workDir, input));
+    const file = path.resolve(workDir, input);
+    const dir = path.dirname(file);
+    const known = owners.get(dir) ?? packageAround(file);
+    owners.set(dir, known);
+    const owner = await known;
     if (owner === undefined || owner.dir === workDir) continue;
-    const known = found.get(owner.dir) ?? { ...owner, bytes: 0, ...(await described(owner.dir)) };
-    found.set(owner.dir, { ...known, bytes: known.bytes + bytes });
+    const before = found.get(owner.dir) ?? { ...owner, bytes: 0, ...(await described(owner.dir)) };
+    found.set(owner.dir, { ...before, bytes: before.bytes + bytes });
   }
   return [...found.values()].toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
 }

@@ -25,6 +25,8 @@ export interface CheckReport {
   /** Failures that were allowed. */
   readonly warnings: readonly UserError[];
   readonly summary: string;
+  /** Files that the verdicts rest on; undefined when something was not checked, so that nobody knows. */
+  readonly files: readonly string[] | undefined;
 }
 
 const remembered = z.object({ files: z.array(z.tuple([z.string(), z.string()])) });
@@ -39,8 +41,8 @@ export async function checkBackends(input: CheckInput, store: Store, signal: Abo
   const { resolution, workDir, allowUntyped } = input;
   const subjects = subjectsOf(resolution.backends);
   const keys = subjects.map((subject) => keyOf('check-1', subject, resolution.core.dir, resolution.core.version));
-  const known = await Promise.all(keys.map((key) => isKnown(key, store)));
-  const open = subjects.filter((_, index) => known[index] !== true);
+  const known = await Promise.all(keys.map((key) => filesOfKnown(key, store)));
+  const open = subjects.filter((_, index) => known[index] === undefined);
   const shared = [resolution.core.name, ...resolution.folders.keys()];
   const request: CheckRequest = { workDir, apiVersion: resolution.core.version, subjects: open, shared };
   const verdicts = open.length === 0 ? [] : await runWorker(request, signal);
@@ -59,7 +61,13 @@ export async function checkBackends(input: CheckInput, store: Store, signal: Abo
     `${subjects.length - open.length} unchanged`,
     `${warnings.length} not checked`,
   ];
-  return { warnings, summary: counts.filter((count) => !count.startsWith('0 ')).join(', ') || 'nothing to check' };
+  const rests = verdicts.map((one) => (one.kind === 'fits' ? one.files.map(([file]) => file) : undefined));
+  const files = warnings.length > 0 ? undefined : [...known, ...rests].flatMap((some) => some ?? []);
+  return {
+    files,
+    warnings,
+    summary: counts.filter((count) => !count.startsWith('0 ')).join(', ') || 'nothing to check',
+  };
 }
 
 function subjectsOf(backends: readonly ResolvedBackend[]): readonly CheckSubject[] {
@@ -72,11 +80,12 @@ function subjectsOf(backends: readonly ResolvedBackend[]): readonly CheckSubject
   }));
 }
 
-async function isKnown(key: string, store: Store): Promise<boolean> {
+/** The files of a remembered verdict that still holds. */
+async function filesOfKnown(key: string, store: Store): Promise<readonly string[] | undefined> {
   const found = remembered.safeParse(await store.readJson('checks', key));
-  if (!found.success) return false;
+  if (!found.success) return undefined;
   const current = await Promise.all(found.data.files.map(async ([file, hash]) => (await hashFile(file)) === hash));
-  return current.every(Boolean);
+  return current.every(Boolean) ? found.data.files.map(([file]) => file) : undefined;
 }
 
 async function hashFile(file: string): Promise<string> {

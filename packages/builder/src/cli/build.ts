@@ -27,6 +27,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       ...project.lock,
       cwd,
       signal,
+      isForced: flags.force ?? false,
       isSmokeRun: flags.smokeRun !== false && (project.output.isSmokeRun ?? true),
       onEvent: progress.onEvent,
       ...(distribution === undefined ? {} : { distribution }),
@@ -46,12 +47,13 @@ function printReport(report: BuildReport, flags: BuildFlags, ms: number): void {
   const { output, sizeBytes, buildInfo } = report;
   if (flags.logFormat === 'json') {
     process.stdout.write(
-      `${JSON.stringify({ event: 'built', output, sizeBytes, ms, startMs: report.smoke?.startMs, buildInfo })}\n`,
+      `${JSON.stringify({ event: 'built', output, sizeBytes, ms, startMs: report.smoke?.startMs, isUnchanged: report.isUnchanged, buildInfo })}\n`,
     );
     return;
   }
   const size = sizeBytes < 1e7 ? `${Math.round(sizeBytes / 1024)} KiB` : `${(sizeBytes / 1e6).toFixed(1)} MB`;
-  process.stdout.write(`built ${output} (${size}) in ${(ms / 1000).toFixed(2)} s\n`);
+  const what = report.isUnchanged ? 'unchanged' : 'built';
+  process.stdout.write(`${what} ${output} (${size}) in ${(ms / 1000).toFixed(2)} s\n`);
   for (const one of buildInfo.packages.filter((entry) => entry.source === 'path')) {
     process.stdout.write(`  ${one.name} ${one.version} is a local folder: others cannot reproduce this build\n`);
   }

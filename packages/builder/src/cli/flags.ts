@@ -34,6 +34,7 @@ export interface BuildFlags extends ProjectFlags {
   readonly denyLicense?: readonly string[];
   readonly budget?: readonly string[];
   readonly strict?: boolean;
+  readonly force?: boolean;
   /** `false` for `--no-smoke-run`. */
   readonly smokeRun?: boolean;
 }
@@ -112,5 +113,6 @@ export function buildFlags(command: Command): Command {
       collect,
     )
     .option('--strict', 'warnings are errors')
+    .option('--force', 'build also when nothing changed since the last time')
     .option('--no-smoke-run', 'do not start the result before it is written');
 }

@@ -78,7 +78,7 @@ async function livingList(steps: readonly StepId[]): Promise<Progress> {
   const onEvent: EventSink = (event) => {
     if (event.event === 'step-finished') ends.get(event.step)?.resolve(`${event.detail} (${event.ms} ms)`);
     else if (event.event === 'step-failed') ends.get(event.step)?.reject(new Error(stepTitles[event.step]));
-    else if (event.event !== 'step-started') after.push(asLine(event) ?? '');
+    else if (event.event !== 'step-started' && event.event !== 'unchanged') after.push(asLine(event) ?? '');
   };
   const close = async (): Promise<void> => {
     // A step that was never reached ends with the list.

@@ -1,6 +1,6 @@
-import esbuild from 'esbuild';
 import { embedLock } from './embedded-lock.ts';
 import type { BuiltDistribution } from '../manifest/distribution.ts';
+import { esbuildVersion } from '../resolve/esbuild-version.ts';
 import type { Installation } from '../resolve/installation.ts';
 import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
 
@@ -53,7 +53,7 @@ export function makeBuildInfo(
     runner: runner.version,
     api: core.version,
     node: process.versions.node,
-    esbuild: esbuild.version,
+    esbuild: esbuildVersion,
     official: resolution.isOfficial,
     packages: [
       ...backends.map((backend) => entry(backend, backend.field.backends)),

@@ -3,7 +3,6 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { ResolvedBackend } from '../resolve/resolved-package.ts';
 import { runChild } from '../run-child.ts';
-import { listExports } from './list-exports.ts';
 import { shown, throwAll, UserError } from '../user-error.ts';
 
 /** How to start what was built: a program and its first arguments. */
@@ -75,6 +74,7 @@ async function withExports(error: UserError, planned: readonly ResolvedBackend[]
     (one) => error.code === 'FRB501' && error.message.startsWith(`${one.name}@${one.version} `),
   );
   if (backend === undefined) return error;
+  const { listExports } = await import('./list-exports.ts');
   const names = await listExports(`${backend.name}${backend.field.export.slice(1)}`, workDir);
   const list = names.length === 0 ? '' : `; it exports ${names.slice(0, 10).join(', ')}, expected factory`;
   return new UserError(error.code, `${error.message}${list}`, { next: error.next });

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import esbuild from 'esbuild';
+import { esbuildVersion } from './esbuild-version.ts';
 import { z } from 'zod';
 import type { RemoteSpec } from './pin.ts';
 import { UserError } from '../user-error.ts';
@@ -70,7 +70,7 @@ export function requestKey(spec: RemoteSpec): string {
 
 /** The tools that a lock names. */
 export function currentTools(builder: string): BuildLock['tools'] {
-  return { builder, esbuild: esbuild.version, node: process.versions.node.split('.', 1)[0] ?? '' };
+  return { builder, esbuild: esbuildVersion, node: process.versions.node.split('.', 1)[0] ?? '' };
 }
 
 /** Reads a lock file; undefined where there is none. @throws UserError `FRB315` */

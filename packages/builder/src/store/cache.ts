@@ -30,7 +30,7 @@ export interface PruneReport {
 
 const never = new AbortController().signal;
 // Folders: the only entries that take room worth speaking of, and that are checked file by file.
-const heavyRooms = ['trees', 'bases', 'results'];
+const heavyRooms = ['trees', 'bases'];
 
 /** All that is in a cache, the last used first. */
 export async function listCache(dir: string): Promise<readonly CacheEntry[]> {

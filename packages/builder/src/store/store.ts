@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { sumFolder } from './sums.ts';
 
 /** A kind of thing that is kept. */
-export type Room = 'trees' | 'locks' | 'pins' | 'bases' | 'checks' | 'entries' | 'hazards';
+export type Room = 'results' | 'trees' | 'locks' | 'pins' | 'bases' | 'checks' | 'entries' | 'hazards';
 
 /** What one build leaves for the next: keyed by content, written whole or not at all, shared between builds at once. */
 export interface Store {
