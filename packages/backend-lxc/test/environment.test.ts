@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { access, lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type CallContext, type ExecutionEnvironment, isBackendError, type Target } from '@forgejo-runner/core';
@@ -239,6 +242,21 @@ describe.skipIf(whyNoLxc !== undefined)(`environments of LXC${whyNoLxc === undef
       [first, second].map(async (one) => (await sh(one, "grep -B1 '32 host LOCAL' /proc/net/fib_trie")).stdout),
     );
     expect(new Set(addresses).size).toBe(2);
+  });
+
+  it('lets a container reach what listens at the address of the runner', async () => {
+    const environment = await create('reaches');
+    const { runnerAddress } = environment.info;
+    expect(runnerAddress).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
+    const server = createServer((_, response) => void response.end('of the cache'));
+    server.listen(0, runnerAddress);
+    await once(server, 'listening');
+    // A server that listens at a port has such an address.
+    const { port } = server.address() as AddressInfo;
+    const script = 'fetch(process.argv[1]).then((r) => r.text()).then(console.log)';
+    const argv = ['node', '-e', script, `http://${runnerAddress}:${port}/`] as const;
+    expect((await sh(environment, '', { argv })).stdout).toBe('of the cache\n');
+    server.close();
   });
 
   it('ends a container whose time is over, and says why', async () => {
