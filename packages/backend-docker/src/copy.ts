@@ -33,30 +33,29 @@ export async function copyIn(
   const { id, uid, gid } = place;
   const dest = posix.normalize(request.dest).replace(/\/+$/, '') || '/';
   const missing = await missingFolders(endpoint, { id, dest }, ctx);
+  const stop = new AbortController();
   const rebased = new RebasedTar(request.tar, {
     dest,
     missing,
     ...(request.owner === 'keep' ? {} : { owner: { uid, gid } }),
     isFolder: async (path) => (await kindOf(endpoint, { id, path }, ctx)) === 'folder',
+    send: async (part) => {
+      const body = Readable.from(part, { objectMode: false });
+      // The client listens only while it sends; what is wrong, `rebased` tells.
+      body.on('error', () => {});
+      await endpoint.client
+        .getContainer(id)
+        .putArchive(body, { path: '/', noOverwriteDirNonDir: 'true', abortSignal: stop.signal });
+    },
   });
-  const stop = new AbortController();
-  const onAbort = (): void => rebased.stop(new BackendError('cancelled', 'copying was cancelled'));
+  const onAbort = (): void => {
+    rebased.stop(new BackendError('cancelled', 'copying was cancelled'));
+    stop.abort();
+  };
   ctx.signal.addEventListener('abort', onAbort, { once: true });
   if (ctx.signal.aborted) onAbort();
   try {
-    const body = Readable.from(rebased.output, { objectMode: false });
-    // The client listens only while it sends; what is wrong, `rebased` tells.
-    body.on('error', () => {});
-    const sent = endpoint.client.getContainer(id).putArchive(body, {
-      path: '/',
-      noOverwriteDirNonDir: 'true',
-      abortSignal: stop.signal,
-    });
-    // An engine that has enough of an archive answers before the end of it.
-    sent.catch((error: unknown) => rebased.stop(error));
-    // What is half-way must not look whole to the engine.
-    rebased.done.catch(() => stop.abort());
-    await Promise.all([rebased.done, sent]);
+    await rebased.done;
   } catch (error) {
     stop.abort();
     throw putError(rebased.failure?.error ?? error, dest, id);

@@ -86,7 +86,7 @@ async function start(
     cwd,
     ...(user === undefined ? {} : { user }),
     hasStdin: request.stdin !== undefined,
-    hasTty: tty !== undefined,
+    tty,
   };
   try {
     const exec = await startExec(endpoint, draft, ctx);

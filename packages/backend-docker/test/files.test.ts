@@ -96,6 +96,25 @@ describe.skipIf(!hasEngine)('files of a container', () => {
     expect(await look(`cat ${dest}/a/kept ${dest}/a/file`)).toBe('keptnew');
   });
 
+  it('merge with a folder that the archive does not name, whose mode stays', async () => {
+    const dest = await put([
+      [{ name: 'a', type: 'directory', mode: 0o700 }],
+      [{ name: 'a/kept' }, 'kept'],
+      [{ name: 'file' }, 'old'],
+    ]);
+    // A question to the engine while it unpacks would never be answered.
+    await put(
+      [
+        [{ name: 'file' }, 'new'],
+        [{ name: 'a/b/c/added' }, 'added'],
+        [{ name: 'last' }, 'last'],
+      ],
+      { dest },
+    );
+    const script = `cd ${dest}; cat file a/kept a/b/c/added last; stat -c ' %a %u' a a/b/c`;
+    expect(await look(script)).toBe('newkeptaddedlast 700 1000\n 755 1000\n');
+  });
+
   it.each<[string, readonly Entry[]]>([
     ['a part ".."', [[{ name: '../out' }, 'x']]],
     ['an absolute name', [[{ name: '/tmp/out' }, 'x']]],

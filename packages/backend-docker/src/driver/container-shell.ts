@@ -30,7 +30,7 @@ export async function runOwnScript(
 ): Promise<string> {
   const signal = AbortSignal.timeout(boundMs);
   const argv = [shellPath, '-c', script, 'forgejo-runner', ...args];
-  const draft = { container, argv, env: [path], cwd: '/', user, hasStdin: false, hasTty: false };
+  const draft = { container, argv, env: [path], cwd: '/', user, hasStdin: false, tty: undefined };
   const exec = await startExec(endpoint, draft, { signal });
   const onLate = (): void => void exec.stream.destroy();
   signal.addEventListener('abort', onLate, { once: true });

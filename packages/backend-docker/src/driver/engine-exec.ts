@@ -14,7 +14,8 @@ export interface ExecDraft {
   readonly cwd?: string;
   readonly user?: string;
   readonly hasStdin: boolean;
-  readonly hasTty: boolean;
+  /** Size of the terminal, where the process has one. */
+  readonly tty: { readonly columns: number; readonly rows: number } | undefined;
 }
 
 /** How a process ended, as far as the engine tells. */
@@ -50,7 +51,8 @@ export async function startExec(
       Env: [...draft.env],
       ...(draft.cwd === undefined ? {} : { WorkingDir: draft.cwd }),
       ...(draft.user === undefined ? {} : { User: draft.user }),
-      Tty: draft.hasTty,
+      Tty: draft.tty !== undefined,
+      ...consoleSize(draft),
       AttachStdin: draft.hasStdin,
       AttachStdout: true,
       AttachStderr: true,
@@ -76,11 +78,23 @@ export async function startExec(
   };
 }
 
+/** The size from the first moment, for engines from version 1.42 of the interface on; others get it right after the start. */
+function consoleSize({ tty }: ExecDraft): object {
+  // Podman has names of its own for it.
+  return tty === undefined ? {} : { ConsoleSize: [tty.rows, tty.columns], h: tty.rows, w: tty.columns };
+}
+
 const noSignal = { signal: new AbortController().signal };
 
 function startIt(exec: Docker.Exec, draft: ExecDraft): Promise<Duplex> {
   return askEngine({ doing: 'start a process', resource: draft.container }, noSignal, () =>
-    exec.start({ hijack: true, stdin: draft.hasStdin, Tty: draft.hasTty, Detach: false }),
+    exec.start({
+      hijack: true,
+      stdin: draft.hasStdin,
+      Tty: draft.tty !== undefined,
+      Detach: false,
+      ...consoleSize(draft),
+    }),
   );
 }
 

@@ -125,8 +125,9 @@ async function notHealthy(
 async function runPodmanCheck({ client }: DockerEndpoint, id: string, ctx: CallContext): Promise<void> {
   const path = `/v4.0.0/libpod/containers/${encodeURIComponent(id)}/healthcheck`;
   const options = { path, method: 'GET', statusCodes: { 200: true }, abortSignal: ctx.signal };
-  // The next look at the container tells what came of it.
-  await new Promise<void>((resolve) => client.modem.dial(options, () => resolve()));
+  // The version of Docker's interface would be put before it. A container has no check, or has ended: the next look tells.
+  const modem = Object.assign(Object.create(client.modem), { version: undefined }) as typeof client.modem;
+  await new Promise<void>((resolve) => modem.dial(options, () => resolve()));
 }
 
 async function say(ctx: CallContext, text: string): Promise<void> {

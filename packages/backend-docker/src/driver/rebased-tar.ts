@@ -11,8 +11,16 @@ export interface Rebasing {
   readonly missing: readonly string[];
   /** Absent: who the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Looks for a folder where the entries go. A symlink is none. */
+  /** Looks for a folder where the entries go. A symlink is none. Never called while a part is being sent. */
   readonly isFolder: (path: string) => Promise<boolean>;
+  /** Has one part of the archive unpacked, relative to the root of the container. */
+  readonly send: (part: Pack) => Promise<void>;
+}
+
+/** What is being sent. */
+interface Part {
+  readonly pack: Pack;
+  readonly sent: Promise<void>;
 }
 
 type Entry = Extract extends AsyncIterable<infer E> ? E : never;
@@ -23,21 +31,24 @@ const maxNames = 500_000;
 /**
  * An archive whose entries are put below another folder on their way. Entries that would land outside of it, devices
  * and pipes are refused, and so is whatever leads over a symlink: the engine would follow it.
+ *
+ * It goes in several parts where the archive does not name its folders: whether one is there has to be asked, and Docker
+ * answers no question about a container while it unpacks something there.
  */
 export class RebasedTar {
-  /** Relative to the root of the container. */
-  readonly output: Pack = pack();
-  /** Settles when all of the archive has gone through. */
+  /** Settles when all of the archive was sent. */
   readonly done: Promise<void>;
   readonly #rebasing: Rebasing;
   readonly #reader = extract();
   readonly #stop = firstFailure(this.#reader);
   readonly #folders = new Set<string>();
   readonly #links = new Set<string>();
+  /** Folders that were not there before. */
+  readonly #made = new Set<string>();
+  #part: Part | undefined;
 
   constructor(tar: AsyncIterable<Uint8Array>, rebasing: Rebasing) {
     this.#rebasing = rebasing;
-    this.output.on('error', () => {});
     this.done = this.#run(tar);
   }
 
@@ -48,7 +59,26 @@ export class RebasedTar {
   /** Ends it before its time. */
   stop(error: unknown): void {
     this.#stop.because(error);
-    this.output.destroy(error instanceof Error ? error : new Error(String(error)));
+    this.#part?.pack.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** The part that is being sent, a new one where none is. */
+  #open(): Pack {
+    if (this.#part !== undefined) return this.#part.pack;
+    const output = pack();
+    output.on('error', () => {});
+    const sent = this.#rebasing.send(output);
+    // An engine that has enough of an archive answers before the end of it.
+    sent.catch((error: unknown) => this.stop(error));
+    this.#part = { pack: output, sent };
+    return output;
+  }
+
+  async #close(): Promise<void> {
+    const part = this.#part;
+    part?.pack.finalize();
+    await part?.sent;
+    this.#part = undefined;
   }
 
   async #run(tar: AsyncIterable<Uint8Array>): Promise<void> {
@@ -61,10 +91,10 @@ export class RebasedTar {
       this.#stop.because(error);
     }
     await feeding;
-    if (this.#stop.failure === undefined) return this.output.finalize();
-    const { error } = this.#stop.failure;
-    this.output.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
+    // What is half-way must not look whole to the engine.
+    if (this.#stop.failure === undefined) return this.#close();
+    this.stop(this.#stop.failure.error);
+    throw this.#stop.failure.error;
   }
 
   async #pass(entry: Entry): Promise<void> {
@@ -116,10 +146,17 @@ export class RebasedTar {
       if (this.#links.has(key)) throw refused(header, 'a path over a symlink');
       this.#remember(this.#folders, key, header);
       const path = posix.join(this.#rebasing.dest, key);
-      const isThere = this.#rebasing.missing.length === 0 && (await this.#rebasing.isFolder(path));
+      if (await this.#isThere(path, parts.slice(0, length - 1).join('/'))) continue;
+      this.#made.add(key);
       // Where a symlink or a file is in the way, the engine refuses it.
-      if (!isThere) await this.#write({ name: path, type: 'directory', mode: 0o755 });
+      await this.#write({ name: path, type: 'directory', mode: 0o755 });
     }
+  }
+
+  async #isThere(path: string, parent: string): Promise<boolean> {
+    if (this.#rebasing.missing.length > 0 || this.#made.has(parent)) return false;
+    await this.#close();
+    return this.#rebasing.isFolder(path);
   }
 
   async #hardLink(parts: readonly string[], header: Header): Promise<void> {
@@ -134,7 +171,7 @@ export class RebasedTar {
   async #file(parts: readonly string[], entry: Entry): Promise<void> {
     const size = entry.header.size ?? 0;
     const written = Promise.withResolvers<void>();
-    const sink = this.output.entry(
+    const sink = this.#open().entry(
       this.#named({ ...this.#common(parts, entry.header), type: 'file', size }),
       (error) => (error ? written.reject(error) : written.resolve()),
     );
@@ -170,7 +207,7 @@ export class RebasedTar {
 
   async #write(header: Partial<Header> & { readonly name: string }): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.output.entry(this.#named(header), (error) => (error ? reject(error) : resolve()));
+      this.#open().entry(this.#named(header), (error) => (error ? reject(error) : resolve()));
     });
   }
 
