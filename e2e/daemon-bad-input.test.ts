@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import {
   eventually,
   type FakeForgejo,
@@ -96,6 +97,26 @@ describe('an instance that is not what it should be', () => {
     expect(runner.isRunning()).toBe(true);
     // The token is nobody's business.
     expect(runner.output()).not.toContain(forgejo.runners()[0]?.token);
+  });
+
+  it('refuses the token from the start: it is said once, with what to do, and jobs run as soon as it is right', async () => {
+    await using forgejo = await startFakeForgejo();
+    await using home = await openRunner(forgejo);
+    const token = forgejo.runners()[0]?.token ?? '';
+    const config = await readFile(home.folder.join('config.yml'), 'utf8');
+    await writeFile(home.folder.join('config.yml'), config.replace(token, 'f'.repeat(40)));
+    await using wrong = home.start();
+    await says(wrong, /FRR702/, /check uuid and token/);
+    await expectPatience(forgejo);
+    expect(wrong.isRunning()).toBe(true);
+    expect(wrong.output().match(/FRR702/g)).toHaveLength(1);
+    expect(wrong.output()).not.toContain('f'.repeat(40));
+    wrong.signal('SIGTERM');
+    expect((await wrong.finished).code).toBe(0);
+    await writeFile(home.folder.join('config.yml'), config);
+    await using right = home.start();
+    expect(await forgejo.addJob(job).ended()).toBe('success');
+    expect(right.output()).not.toContain('FRR702');
   });
 
   it('lives in another time: it is said, and jobs run', async () => {

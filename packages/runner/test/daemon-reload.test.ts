@@ -22,10 +22,10 @@ it('has other labels, capacity and log level count at once, and says what does n
   const { forgejo, folder } = daemon;
   const running = forgejo.addJob(jobHere(`until [ -e ${folder.join('go')} ]; do sleep 0.01; done`));
   await running.taken();
-  await daemon.configure('log: { level: debug }', '  capacity: 2\n  timeout: 1h', 'there');
+  await daemon.configure('log: { level: debug }\ncache: { max_size: 1GiB }', '  capacity: 2\n  timeout: 1h', 'there');
   started.hangUp();
   await eventually(() => started.stderr().includes('was read again'), { what: 'was read again' });
-  expect(started.stderr()).toMatch(/count after a restart keys=\["runner.timeout"\]/);
+  expect(started.stderr()).toMatch(/count after a restart keys=\["cache.max_size","runner.timeout"\]/);
   const job = forgejo.addJob(jobHere('echo moved').replace('here', 'there'));
   expect(await job.ended()).toBe('success');
   // The job that ran before keeps its place.

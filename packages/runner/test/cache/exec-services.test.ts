@@ -75,6 +75,35 @@ console.log('downloaded ' + readFileSync(downloadPath + '/out.txt', 'utf8').leng
   expect(second.stdout).not.toContain('Artifacts');
 });
 
+it('shows what the client of @actions/core says: summary, annotations, outputs, variables, secrets', async () => {
+  await modulesOf({
+    'say.mjs': `import * as core from '@actions/core';
+core.setSecret('hunter2x');
+core.setOutput('made', ['a', 'b']);
+core.exportVariable('MODE', 'several\\nlines');
+core.addPath('/made/by/core');
+core.warning('careful with hunter2x', { title: 'Lint', file: 'src/a.ts', startLine: 3, startColumn: 5 });
+core.startGroup('inside');
+core.endGroup();
+await core.summary.addHeading('Built hunter2x', 2).addTable([[{ data: 'part', header: true }], ['one']]).addCodeBlock('let x;', 'js').write();
+await core.summary.addRaw('and more', true).write();`,
+    'read.mjs': `console.log('path ' + process.env.PATH.startsWith('/made/by/core:'), 'mode ' + process.env.MODE.split('\\n'));`,
+  });
+  const said = script('say.mjs').replace('- run', '- id: say\n  run');
+  await folder.workflow(`${said}\n${script('read.mjs')}\n- run: "echo 'made \${{ steps.say.outputs.made }}'"`);
+  const { code, stdout } = await folder.exec();
+  expect(code).toBe(0);
+  expect(stdout).toContain('path true mode several,lines');
+  expect(stdout).toContain('made ["a","b"]');
+  expect(stdout).not.toContain('hunter2x');
+  const summary = stdout.slice(stdout.indexOf('Summary of Run node say.mjs'));
+  expect(summary).toContain('<h2>Built ***</h2>');
+  expect(summary).toContain('<table><tr><th>part</th></tr><tr><td>one</td></tr></table>');
+  expect(summary).toMatch(/<pre lang="js"><code>let x;<\/code><\/pre>\s+\| and more/);
+  const annotations = stdout.slice(stdout.lastIndexOf('Summary\n'));
+  expect(annotations).toMatch(/src\/a\.ts:3:5.*careful with \*\*\*/);
+});
+
 it('hides the tokens of a job in its log', async () => {
   await folder.workflow('- run: echo "token $ACTIONS_RUNTIME_TOKEN at $ACTIONS_CACHE_URL"');
   const { stdout } = await folder.exec();

@@ -183,6 +183,16 @@ it('says in the log of a job why it has no identity tokens, and hands over the w
   });
 });
 
+it('says in the log of a job that its summaries have no place on the instance', async () => {
+  await withDaemon(async (daemon) => {
+    const job = daemon.forgejo.addJob(jobHere('echo "# Built" >> "$GITHUB_STEP_SUMMARY"'));
+    const started = daemon.start('-c', 'config.yml', 'daemon');
+    expect(await job.ended()).toBe('success');
+    await started.stop();
+    expect(job.texts().filter((text) => text.includes('Summaries of steps are not shown'))).toHaveLength(1);
+  });
+});
+
 it('offers the first API alone where a cache server elsewhere knows no other', async () => {
   answer = { ...answer, status: 404, body: '404 page not found' };
   await using daemon = await openDaemonFolder();
