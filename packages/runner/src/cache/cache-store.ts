@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { ByteRange } from './byte-range.ts';
 import type { CacheScope } from './cache-scope.ts';
 import type { FinishedUpload } from './uploads.ts';
@@ -34,7 +33,8 @@ export interface CacheEntry extends FoundEntry {
 export interface EntryContent extends AsyncDisposable {
   readonly size: number;
   readonly createdMs: number;
-  readonly read: (range: ByteRange) => Promise<Readable>;
+  /** A chunk is good until the next but one is asked for. */
+  readonly read: (range: ByteRange) => Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** What was evicted. */

@@ -4,7 +4,7 @@ import { CacheFiles } from './cache-files.ts';
 import { CacheIndex, type IndexedEntry } from './cache-index.ts';
 import type { CacheEntry, CacheStore, EntryContent } from './cache-store.ts';
 import { evict } from './eviction.ts';
-import { cutSegments, readSegments } from './segments.ts';
+import { cutSegments, readInTurns } from './segments.ts';
 
 /** A file without an entry is of a killed runner when it is so old. */
 const orphanMs = 3_600_000;
@@ -59,7 +59,7 @@ async function openContent(
   return {
     size: entry.size,
     createdMs: entry.createdMs,
-    read: async (range) => readSegments(file, cutSegments(entry.segments, range)),
+    read: async (range) => readInTurns(file, cutSegments(entry.segments, range)),
     [Symbol.asyncDispose]: () => file.close(),
   };
 }

@@ -1,8 +1,9 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { openTempFolder } from '@forgejo-runner/testkit';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { cutSegments, joinSegments, readSegments, sizeOf } from './segments.ts';
+import { cutSegments, joinSegments, readInTurns, readSegments, sizeOf } from './segments.ts';
 
 it('joins parts that follow each other and drops empty ones', () => {
   expect(
@@ -38,6 +39,26 @@ it('reads any range of any order of parts', async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+it('reads a long content into two buffers in turn', async () => {
+  await using folder = await openTempFolder();
+  const content = randomBytes(1_500_000);
+  await folder.write({ file: content });
+  await using file = await open(folder.join('file'));
+  const segments = [
+    [1_000_000, 500_000],
+    [0, 1_000_000],
+  ] as const;
+  const buffers = new Set<ArrayBufferLike>();
+  const hash = createHash('sha256');
+  for await (const chunk of readInTurns(file, segments)) {
+    buffers.add(chunk.buffer);
+    hash.update(chunk);
+  }
+  expect(buffers.size).toBe(2);
+  const whole = Buffer.concat(segments.map(([start, length]) => content.subarray(start, start + length)));
+  expect(hash.digest('hex')).toBe(createHash('sha256').update(whole).digest('hex'));
 });
 
 it('does not pass over a file that is too short', async () => {

@@ -11,6 +11,7 @@ export type Segments = readonly (readonly [start: number, length: number])[];
 
 /** Large reads: a download is a few calls of the system, not thousands. */
 const readBytes = 512 * 1024;
+const turnBytes = 256 * 1024;
 
 /** How many bytes the content has. */
 export function sizeOf(segments: Segments): number {
@@ -50,12 +51,31 @@ export function readSegments(file: FileHandle, segments: Segments): Readable {
 }
 
 async function* chunks(file: FileHandle, segments: Segments): AsyncGenerator<Uint8Array> {
+  for await (const chunk of readInto(() => Buffer.allocUnsafe(readBytes), file, segments)) yield chunk;
+}
+
+/**
+ * Reads the same into two buffers in turn: a chunk is good until the next but one is asked for, so that one can be sent
+ * while the other is read. Fresh buffers are garbage of some hundred megabytes before anybody collects them.
+ */
+export function readInTurns(file: FileHandle, segments: Segments): AsyncIterable<Uint8Array> {
+  const size = Math.min(turnBytes, sizeOf(segments));
+  const buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] as const;
+  let turn: 0 | 1 = 0;
+  const nextBuffer = (): Buffer => {
+    turn = turn === 0 ? 1 : 0;
+    return buffers[turn];
+  };
+  return readInto(nextBuffer, file, segments);
+}
+
+async function* readInto(nextBuffer: () => Buffer, file: FileHandle, segments: Segments): AsyncGenerator<Uint8Array> {
   for (const [start, length] of segments) {
     let at = start;
     const end = start + length;
     while (at < end) {
-      const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - at));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+      const buffer = nextBuffer();
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
       if (bytesRead === 0) throw new Error(`expected ${end - at} more bytes of an entry, found its end`);
       yield buffer.subarray(0, bytesRead);
       at += bytesRead;

@@ -1,4 +1,4 @@
-import { pipeline } from 'node:stream/promises';
+import type { Writable } from 'node:stream';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { readByteRange } from './byte-range.ts';
 import type { CacheContext } from './cache-http.ts';
@@ -33,10 +33,38 @@ export async function sendContent(
     return RESPONSE_ALREADY_SENT;
   }
   try {
-    await pipeline(await content.read({ start, end }), outgoing);
+    await pump(await content.read({ start, end }), outgoing);
   } catch (error) {
     // The client went away, or the file is broken: either way the connection ends here, so that half is not taken for all.
     outgoing.destroy(error instanceof Error ? error : undefined);
   }
   return RESPONSE_ALREADY_SENT;
+}
+
+/** Sends chunks, one while the next one is read. Rejects when the reader of the answer goes away. */
+async function pump(chunks: AsyncIterable<Uint8Array>, outgoing: Writable): Promise<void> {
+  const gone = Promise.withResolvers<never>();
+  const onClose = (): void => gone.reject(new Error('the client went away'));
+  outgoing.once('close', onClose);
+  // Nobody may be waiting for it at that moment.
+  gone.promise.catch(() => {});
+  try {
+    let sending = Promise.resolve();
+    for await (const chunk of chunks) {
+      await Promise.race([sending, gone.promise]);
+      sending = sent(chunk, outgoing);
+      sending.catch(() => {});
+    }
+    await Promise.race([sending, gone.promise]);
+    outgoing.end();
+  } finally {
+    outgoing.off('close', onClose);
+  }
+}
+
+/** Resolves when a chunk is with the system, and its buffer is free again. */
+function sent(chunk: Uint8Array, outgoing: Writable): Promise<void> {
+  return new Promise((resolve, reject) => {
+    outgoing.write(chunk, (error) => (error === undefined || error === null ? resolve() : reject(error)));
+  });
 }

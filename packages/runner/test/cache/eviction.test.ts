@@ -101,7 +101,9 @@ it('lets a download go on whose entry is evicted', async () => {
   const found = await Array.fromAsync(opened.cache.store.list());
   await using content = await opened.cache.open(job.access, found[0]?.id ?? '');
   await opened.cache.store.remove(found[0]?.id ?? '');
-  expect(Buffer.concat(await (await content.read({ start: 0, end: 20 })).toArray()).toString()).toBe('x'.repeat(20));
+  expect(Buffer.concat(await Array.fromAsync(await content.read({ start: 0, end: 20 }))).toString()).toBe(
+    'x'.repeat(20),
+  );
 });
 
 it('has no entry whose file somebody removed', async () => {

@@ -88,7 +88,9 @@ async function check(folder: string, confirmed: readonly string[]): Promise<void
   for await (const { id, key } of cache.store.list()) {
     found.add(key);
     await using content = await cache.open(access, id);
-    const whole = Buffer.concat(await (await content.read({ start: 0, end: content.size })).toArray());
+    const whole = Buffer.concat(
+      await Array.fromAsync(await content.read({ start: 0, end: content.size }), (chunk) => Buffer.from(chunk)),
+    );
     expect(whole.equals(contentOf(key)), `the content of ${key}`).toBe(true);
   }
   const last = confirmed.slice(-3);
