@@ -21,6 +21,7 @@ export const officialPackages: Readonly<Record<string, string>> = {
   '@forgejo-runner/backend-host': 'backend-host',
   '@forgejo-runner/backend-docker': 'backend-docker',
   '@forgejo-runner/backend-lxc': 'backend-lxc',
+  '@forgejo-runner/backend-grpc': 'backend-grpc',
 };
 
 /** Backends of this project by id, for those who look for the package of one. */

@@ -117,4 +117,6 @@ export interface HealthSection {
 export interface PluginSection {
   readonly address: string;
   readonly options: unknown;
+  readonly tls?: unknown;
+  readonly insecure_tcp?: true;
 }

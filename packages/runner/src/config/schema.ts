@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import * as z from 'zod';
-import type { LogLevel, RetrySection, RunnerConfig } from './runner-config.ts';
+import type { LogLevel, PluginSection, RetrySection, RunnerConfig } from './runner-config.ts';
 import {
   anything,
   choice,
@@ -186,6 +186,11 @@ const connection = z
 const plugin = z.strictObject({
   address: requiredText('Where the plugin listens', { example: 'unix:///run/plugin.sock' }),
   options: anything('Handed to the plugin', { expected: 'a mapping', example: '{ project: ci }' }),
+  tls: anything('Certificates for host:port: ca, cert, key, server_name, pinned', {
+    expected: 'a mapping',
+    example: '{ ca: /etc/plugin/ca.pem }',
+  }),
+  insecure_tcp: flag(false, 'Speak to host:port without TLS: whoever is on the way reads the secrets of jobs'),
 });
 
 const health = z.strictObject({
@@ -249,10 +254,15 @@ export function readWritten(plain: unknown): ReadConfig {
         token: optional(health.token),
         tokenUrl: optional(health.token_url),
       }),
-      plugins: new Map(Object.entries(plugins).map(([name, one]) => [name, { ...one, options: one.options ?? {} }])),
+      plugins: new Map(Object.entries(plugins).map(([name, one]) => [name, pluginSection(one)])),
       backends: new Map(Object.entries(backend)),
     },
   };
+}
+
+/** As the backend behind it reads it: only what the file says. */
+function pluginSection({ insecure_tcp: isInsecure, ...read }: Written['plugins'][string]): PluginSection {
+  return { ...read, options: read.options ?? {}, ...(isInsecure ? { insecure_tcp: true } : {}) };
 }
 
 /** The Go runner's example writes settings that are not set as empty texts. */

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { apiVersion, type BackendFactory, type CallContext, type Logger, type Owner } from '@forgejo-runner/core';
+import { addressText, parseAddress } from './address.ts';
+import { BackendError } from '@forgejo-runner/core';
+import { listen } from './server/listen.ts';
+import { ServedEnvironments } from './server/served-environments.ts';
+import { ServedLabels } from './server/served-labels.ts';
+import { routesOf } from './server/routes.ts';
+import type { TlsConfig } from './tls.ts';
+
+/** How a backend is served. */
+export interface ServeOptions {
+  /** `unix:///path`, with mode 0600, or `host:port`. */
+  readonly address: string;
+  /** The section `backend.<id>` as an administrator writes it. Default: none. */
+  readonly config?: unknown;
+  /** Certificate and key of the server, and whose certificates it takes: those of `ca`, and of them only `pinned`. */
+  readonly tls?: TlsConfig;
+  /** Listens without TLS beyond this machine's sockets: whoever reaches the port runs what they like. Default: no. */
+  readonly insecureTcp?: boolean;
+  /** A private folder of the backend that survives restarts. */
+  readonly stateDir: string;
+  /** Who the server is where a backend asks, and whose the environments of runners are that do not say. */
+  readonly owner?: Owner;
+  /** Default: nothing is logged. */
+  readonly log?: Logger;
+  readonly addMask?: (secret: string) => void;
+  /** Between two signs of life of an exec that is silent. Default: one minute, as the protocol asks. */
+  readonly heartbeatMs?: number;
+  /** How long an exec is kept whose connection was lost. Default: one minute. */
+  readonly keepMs?: number;
+}
+
+/** A backend behind an address. Disposing it removes the environments that it has, and ends it. */
+export interface BackendServer extends AsyncDisposable {
+  /** Where it listens, with the port that it got. */
+  readonly address: string;
+}
+
+const createTimeoutMs = 120_000;
+const silent = (): void => {};
+const noLog: Logger = { debug: silent, info: silent, warn: silent, error: silent };
+
+/**
+ * Serves a backend to runners in other processes and on other machines, by `forgejo.runner.backend.v1`.
+ *
+ * ```ts
+ * await using server = await serveBackend(factory, { address: 'unix:///run/host.sock', stateDir: '/var/lib/host' });
+ * ```
+ *
+ * @throws BackendError `config` for what cannot be served like that, and what the factory rejects with.
+ */
+export async function serveBackend(factory: BackendFactory, options: ServeOptions): Promise<BackendServer> {
+  const address = parseAddress(options.address);
+  const { log = noLog, stateDir, addMask = silent } = options;
+  const owner = options.owner ?? { runner: randomUUID(), boot: randomUUID() };
+  const config = await readConfig(factory, options.config ?? {});
+  await using stack = new AsyncDisposableStack();
+  const ctx: CallContext = {
+    signal: AbortSignal.timeout(createTimeoutMs),
+    deadline: Date.now() + createTimeoutMs,
+    log,
+    progress: silent,
+    emit: silent,
+  };
+  const backend = stack.use(await factory.create({ config, owner, stateDir, apiVersion, addMask }, ctx));
+  const environments = stack.use(new ServedEnvironments(log));
+  const served = {
+    backend,
+    name: factory.id,
+    version: apiVersion,
+    environments,
+    labels: new ServedLabels(backend),
+    log,
+    heartbeatMs: options.heartbeatMs ?? 60_000,
+    keepMs: options.keepMs ?? 60_000,
+  };
+  const { tls, insecureTcp = false } = options;
+  const listening = await listen(routesOf(served), {
+    address,
+    insecureTcp,
+    log,
+    ...(tls === undefined ? {} : { tls }),
+  });
+  // Before the backend: nobody may call what is closed.
+  stack.use(listening);
+  const rest = stack.move();
+  return {
+    address: addressText(listening.address),
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  };
+}
+
+async function readConfig({ configSchema }: BackendFactory, config: unknown): Promise<unknown> {
+  const read = await configSchema['~standard'].validate(config);
+  if (read.issues === undefined) return read.value;
+  const list = read.issues.map(({ message, path = [] }) => {
+    const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
+    return keys.length === 0 ? message : `${keys.join('.')}: ${message}`;
+  });
+  throw new BackendError('config', list.join('; '), { issues: read.issues });
+}
