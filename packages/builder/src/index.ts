@@ -29,6 +29,7 @@ export {
 export { type CatalogueEntry, findBackends } from './resolve/catalogue.ts';
 export { type Npm, openNpm } from './resolve/npm.ts';
 export { type PackageSpec, parsePackageSpec } from './manifest/package-spec.ts';
-export { type RunOptions, runUnbundled } from './run-unbundled.ts';
+export type { RunOptions } from './run/run-options.ts';
+export { runRunner } from './run/run-runner.ts';
 export { testBackend, type TestedCheck, type TestOptions, type TestVerdict } from './test-backend.ts';
 export { UserError, UserErrors, type UserErrorInit } from './user-error.ts';

@@ -26,6 +26,12 @@ export interface ProjectFlags extends OutputFlags {
   readonly offline?: boolean;
 }
 
+/** Flags of `run`. */
+export interface RunFlags extends ProjectFlags {
+  readonly watch?: boolean;
+  readonly bundle?: boolean;
+}
+
 /** Flags of `build`. */
 export interface BuildFlags extends ProjectFlags {
   readonly output?: string;

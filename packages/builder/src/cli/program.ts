@@ -7,7 +7,7 @@ import { type CreateCommands, defineCreate } from './define-create.ts';
 import { defineLock, type LockCommands } from './define-lock.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
 import { defineTest, type TestCommands } from './define-test.ts';
-import { type BuildFlags, buildFlags, lockFlags, type ProjectFlags, projectFlags } from './flags.ts';
+import { type BuildFlags, buildFlags, lockFlags, projectFlags, type RunFlags } from './flags.ts';
 
 /** What the commands do. Each resolves to its exit code. */
 export interface Commands
@@ -19,7 +19,7 @@ export interface Commands
     CreateCommands,
     CacheCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
-  readonly run: (flags: ProjectFlags, args: readonly string[]) => Promise<number>;
+  readonly run: (flags: RunFlags, args: readonly string[]) => Promise<number>;
 }
 
 /** Takes the exit code of the command that was called. */
@@ -55,8 +55,10 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
     .action((flags: BuildFlags) => finish(commands.build(flags)));
   lockFlags(projectFlags(program.command('run')))
     .description('run a runner from its packages as they are, without building it: for developing a backend')
+    .option('--watch', 'start it again whenever a file of a local package changes')
+    .option('--bundle', 'build the JavaScript file and run that')
     .argument('[args...]', 'arguments of the runner, after --')
-    .action((args: string[], flags: ProjectFlags) => finish(commands.run(flags, args)));
+    .action((args: string[], flags: RunFlags) => finish(commands.run(flags, args)));
   defineManifest(program, commands, finish);
   defineLock(program, commands, finish);
   defineCatalogue(program, commands, finish);
