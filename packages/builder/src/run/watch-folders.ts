@@ -11,12 +11,13 @@ const passedOver =
   /(?:^|[/\\])(?:node_modules|\.git|\.turbo)(?:[/\\]|$)|(?:~|\.sw[a-z]|\.tmp|\.tsbuildinfo|[/\\]4913)$/;
 // An editor that saves all, or a compiler, writes many files.
 const quietMs = 60;
+const nobody = (): void => undefined;
 
 /** Watches folders with all that is below them, but what was installed there. */
 export function watchFolders(dirs: readonly string[]): FolderWatch {
   let isChanged = false;
   let timer: NodeJS.Timeout | undefined;
-  let tell = (): void => undefined;
+  let tell = nobody;
   const note = (_: string, file: string | null): void => {
     if (file !== null && passedOver.test(file)) return;
     isChanged = true;
@@ -37,7 +38,7 @@ export function watchFolders(dirs: readonly string[]): FolderWatch {
         tell = () => {
           isChanged = false;
           signal.removeEventListener('abort', stop);
-          tell = () => undefined;
+          tell = nobody;
           resolve();
         };
         // While nobody listened.
