@@ -1,4 +1,4 @@
-import { chmod, stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Bundle, BundleRequest } from './bundle/bundle.ts';
 import { findTooLarge, findTooSlow } from './bundle/budgets.ts';
@@ -9,30 +9,36 @@ import { entryFiles, withoutAwait } from './entry/entry-source.ts';
 import { layOutPackages, writeEntry } from './entry/work-folder.ts';
 import { type BuildEvent, type EventSink, runStep } from './events.ts';
 import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
-import { type Artefact, type SmokeReport, smokeRun } from './gate/smoke-run.ts';
+import { type Execution, inWords } from './gate/how-to-execute.ts';
+import { type SmokeReport, smokeRun } from './gate/smoke-run.ts';
 import type { BuiltDistribution } from './manifest/distribution.ts';
 import { builderMarks } from './known/builder-marks.ts';
 import { findResult, type KnownResult, rememberResult, resultKey } from './known/known-result.ts';
 import type { Inputs } from './known/places.ts';
 import type { Manifest } from './manifest/manifest.ts';
-import { findBase } from './package/base-binary.ts';
-import { makeExecutable } from './package/sea.ts';
+import { executableOutputs, type Output, scriptOutput } from './package/outputs.ts';
+import { baseVersion } from './package/node-bases.ts';
+import { hostTarget, type Target } from './package/target.ts';
 import { findInstallation, type Installation } from './resolve/installation.ts';
+import { openNpm } from './resolve/npm.ts';
 import { type LockOptions, type ResolveInput, resolveProject } from './resolve/resolve-project.ts';
 import type { Resolution } from './resolve/resolved-package.ts';
 import { inCache } from './store/disk-problem.ts';
 import { defaultCacheDir, openStore, type Store } from './store/store.ts';
 import { openTempFolder } from './store/temp-folder.ts';
-import { type OutputSource, writeOutput } from './store/write-output.ts';
+import { vendorOf } from './resolve/vendor.ts';
+import { writeOutput } from './store/write-output.ts';
 import { throwAll, UserError, UserErrors } from './user-error.ts';
 
 /** What to build, where to, and how much of it. */
 export interface BuildOptions extends LockOptions {
   readonly manifest: Manifest;
-  /** File of the result. Made executable. */
+  /** File of the result. Made executable. With several targets each has its name behind it. */
   readonly output: string;
-  /** One executable that needs no Node, instead of a JavaScript file. */
+  /** Executables that need no Node, instead of a JavaScript file. */
   readonly isExecutable: boolean;
+  /** Platforms of the executables. Default: this one. */
+  readonly targets?: readonly Target[];
   /** Whose runner it is, where somebody ships it under a name. */
   readonly distribution?: BuiltDistribution;
   /** Folder that relative paths and the project's `.npmrc` belong to. */
@@ -49,15 +55,28 @@ export interface BuildOptions extends LockOptions {
   readonly signal?: AbortSignal;
 }
 
+/** One file that was built. */
+export interface BuiltArtefact {
+  /** Undefined for a JavaScript file, which runs on all of them. */
+  readonly target: Target | undefined;
+  readonly file: string;
+  readonly sizeBytes: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+  readonly execution: Execution;
+}
+
 /** What was built. */
 export interface BuildReport {
+  /** The first of the artefacts. */
   readonly output: string;
   readonly sizeBytes: number;
+  readonly artefacts: readonly BuiltArtefact[];
   readonly buildInfo: BuildInfo;
   readonly warnings: readonly UserError[];
   /** What is in it and what each part weighs, the heaviest first. */
   readonly packages: readonly BundledPackage[];
-  /** How the result starts, unless it was not started. */
+  /** How the result starts on this machine, unless it was not started. */
   readonly smoke: SmokeReport | undefined;
   /** The output was there already, made from the same inputs: nothing was done. */
   readonly isUnchanged: boolean;
@@ -103,22 +122,38 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
   const [bundled, checked] = await both(assemble(running, resolution), check(running, resolution), signal);
   const warnings = [...checked.warnings, ...bundled.warnings];
   emitWarnings(emit, warnings);
-  const artefact = await pack(running, bundled);
+  const outputs = await pack(running, bundled);
   const { budgets } = options.manifest;
-  throwAll(findTooLarge(artefact.sizeBytes, bundled.packages, budgets.get('size')));
-  const smoke = options.isSmokeRun === false ? undefined : await smokeStep(running, artefact.start, resolution);
-  if (smoke !== undefined) throwAll(findTooSlow(smoke, budgets));
+  throwAll(outputs.flatMap((one) => findTooLarge(one.sizeBytes, bundled.packages, budgets.get('size'))));
+  const { artefacts, smoke } = await smokeAll(running, outputs, resolution);
   await runStep('write', emit, async () => {
-    await writeOutput(options.output, artefact.source);
-    return { result: undefined, detail: options.output };
+    for (const one of outputs) await writeOutput(one.destination, one.file);
+    return { result: undefined, detail: outputs.map((one) => one.destination).join(', ') };
   });
-  const built = { sizeBytes: artefact.sizeBytes, packages: bundled.packages, smoke };
+  const built: Remembered = { artefacts, packages: bundled.packages, smoke };
   const inputs = inputsOf(running, bundled, checked);
   if (inputs !== undefined) {
-    await rememberResult(key, { inputs, outputs: [options.output], startedAtMs, warnings, report: built }, store);
+    const written = artefacts.map((one) => one.file);
+    await rememberResult(key, { inputs, outputs: written, startedAtMs, warnings, report: built }, store);
   }
-  const buildInfo = makeBuildInfo(resolution, installation, options.distribution);
-  return { output: options.output, buildInfo, warnings, ...built, isUnchanged: false };
+  return reportOf(running, resolution, { ...built, warnings, isUnchanged: false });
+}
+
+/** What a build that has nothing to do says again. */
+type Remembered = Pick<BuildReport, 'artefacts' | 'packages' | 'smoke'>;
+
+function reportOf(
+  { options, installation }: Build,
+  resolution: Resolution,
+  built: Remembered & Pick<BuildReport, 'warnings' | 'isUnchanged'>,
+): BuildReport {
+  const [first] = built.artefacts;
+  return {
+    output: first?.file ?? options.output,
+    sizeBytes: first?.sizeBytes ?? 0,
+    buildInfo: makeBuildInfo(resolution, installation, options.distribution),
+    ...built,
+  };
 }
 
 /** What makes two builds the same: all that was asked for, what it was resolved to, and the builder itself. */
@@ -135,17 +170,13 @@ function inputsOf({ workDir }: Build, bundled: Bundle, checked: CheckReport): In
   return { files: [...bundled.inputs, ...checked.files], packages: bundled.packages.map((one) => one.dir), workDir };
 }
 
-function unchanged(
-  { options, installation, emit }: Build,
-  resolution: Resolution,
-  { warnings, report }: KnownResult,
-): BuildReport {
-  emitWarnings(emit, warnings);
-  emit({ event: 'unchanged', output: options.output });
+function unchanged(running: Build, resolution: Resolution, { warnings, report }: KnownResult): BuildReport {
+  emitWarnings(running.emit, warnings);
   // Written by this very builder, whose key it has.
-  const built = report as Pick<BuildReport, 'sizeBytes' | 'packages' | 'smoke'>;
-  const buildInfo = makeBuildInfo(resolution, installation, options.distribution);
-  return { output: options.output, buildInfo, warnings, ...built, isUnchanged: true };
+  const built = report as Remembered;
+  const [first] = built.artefacts;
+  running.emit({ event: 'unchanged', output: first?.file ?? running.options.output });
+  return reportOf(running, resolution, { ...built, warnings, isUnchanged: true });
 }
 
 function emitWarnings(emit: EventSink, warnings: readonly UserError[]): void {
@@ -214,34 +245,61 @@ async function bundleFor(
   }
 }
 
-interface Packed {
-  readonly source: OutputSource;
-  readonly start: Artefact;
-  readonly sizeBytes: number;
-}
-
-async function pack(running: Build, bundled: Bundle): Promise<Packed> {
+async function pack(running: Build, bundled: Bundle): Promise<readonly Output[]> {
   const { options, store, workDir, emit, signal } = running;
-  if (!options.isExecutable) {
-    const file = path.join(workDir, 'result.mjs');
-    await writeFile(file, bundled.code);
-    const sizeBytes = Buffer.byteLength(bundled.code);
-    return { source: { contents: bundled.code }, start: { command: process.execPath, args: [file] }, sizeBytes };
+  if (!options.isExecutable) return [await scriptOutput(bundled, options.output, workDir)];
+  const host = hostTarget();
+  const wanted = options.targets ?? (host === undefined ? [] : [host]);
+  if (wanted.length === 0) {
+    throw new UserError('FRB601', `there is no base for ${process.platform}-${process.arch}`);
   }
   return runStep('package', emit, async () => {
-    const base = await findBase(store, workDir, signal);
-    const file = await makeExecutable(bundled, base, workDir, signal);
-    await chmod(file, 0o755);
-    const { size } = await stat(file);
-    const detail = `${mib(size)}, ${bundled.format}, Node ${process.versions.node}${base.isStripped ? ' stripped' : ''}`;
-    return { result: { source: { file }, start: { command: file, args: [] }, sizeBytes: size }, detail };
+    const env = options.env ?? process.env;
+    const source = {
+      npm: openNpm(options.cwd, env),
+      isOffline: options.isOffline === true,
+      vendorDir: vendorOf(options),
+      store,
+      workDir,
+      env,
+    };
+    const result = await executableOutputs(bundled, { targets: wanted, destination: options.output }, source, signal);
+    const sizes = result.map((one) => `${one.target} ${mib(one.sizeBytes)}`);
+    return { result, detail: `${sizes.join(', ')}; ${bundled.format}, Node ${baseVersion}` };
   });
 }
 
-function smokeStep(running: Build, artefact: Artefact, resolution: Resolution): Promise<SmokeReport> {
-  return runStep('smoke', running.emit, async () => {
-    const result = await smokeRun(artefact, resolution.backends, running.workDir, running.signal);
-    return { result, detail: `${result.backends.map((one) => one.id).join(', ')}; ${result.startMs} ms` };
+/** Starts each result that can be started here, and says of each whether it was. */
+async function smokeAll(
+  running: Build,
+  outputs: readonly Output[],
+  resolution: Resolution,
+): Promise<Pick<BuildReport, 'artefacts' | 'smoke'>> {
+  const { options, emit, workDir, signal } = running;
+  const isWanted = options.isSmokeRun !== false;
+  const artefacts = outputs.map(({ target, destination, sizeBytes, sha256, execution }) => ({
+    target,
+    file: destination,
+    sizeBytes,
+    sha256,
+    execution: isWanted ? execution : ({ kind: 'not', because: 'that was asked for' } as const),
+  }));
+  if (!isWanted) return { artefacts, smoke: undefined };
+  return runStep('smoke', emit, async () => {
+    let smoke: SmokeReport | undefined;
+    for (const { start, execution } of outputs) {
+      if (start === undefined) continue;
+      const report = await smokeRun(start, resolution.backends, workDir, signal);
+      if (execution.kind !== 'here') continue;
+      smoke = report;
+      throwAll(findTooSlow(report, options.manifest.budgets));
+    }
+    const started =
+      smoke === undefined ? [] : [`${smoke.backends.map((one) => one.id).join(', ')}; ${smoke.startMs} ms`];
+    const others = artefacts
+      .filter((one) => one.execution.kind !== 'here')
+      .map((one) => `${one.target}: ${inWords(one.execution)}`);
+    return { result: { artefacts, smoke }, detail: [...started, ...others].join('; ') };
   });
 }
 

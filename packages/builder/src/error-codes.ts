@@ -391,8 +391,9 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   },
   FRB601: {
     title: 'No base for an executable',
-    cause: 'a single executable is made from a Node 26 binary that supports --build-sea',
-    next: 'run the builder with Node 26 of nodejs.org, or install the node-* package of this platform',
+    cause:
+      'no Node binary is pinned for this platform, and the one that runs the builder is another version than that of the bases',
+    next: 'name platforms with --target, or run the builder with the version of Node that is named',
     exit: 6,
   },
   FRB602: {
@@ -403,7 +404,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
   },
   FRB603: {
     title: 'The executable could not be made',
-    cause: 'node --build-sea failed',
+    cause: 'the Node that prepares the application failed',
     next: 'see what it printed; the JavaScript file is made without --sea',
     exit: 6,
   },

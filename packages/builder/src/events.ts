@@ -10,7 +10,7 @@ export const stepTitles: Readonly<Record<StepId, string>> = {
   check: 'Check types against the API',
   entry: 'Write the entry',
   bundle: 'Bundle',
-  package: 'Make one executable',
+  package: 'Make executables',
   smoke: 'Start the result in an empty environment',
   write: 'Write the output',
 };

@@ -1,4 +1,6 @@
 import { runStep, type EventSink } from './events.ts';
+import { basesFor, fetchBases } from './package/base-binary.ts';
+import type { Target } from './package/target.ts';
 import { findInstallation } from './resolve/installation.ts';
 import { type BuildLock } from './resolve/lock.ts';
 import { openNpm } from './resolve/npm.ts';
@@ -12,6 +14,8 @@ export interface FetchOptions extends ResolveInput {
   readonly cacheDir?: string;
   /** Folder for tarballs of all packages, for builds that have no cache either. */
   readonly vendorDir?: string;
+  /** Platforms whose Node is got as well, for executables. */
+  readonly targets?: readonly Target[];
   readonly onEvent?: EventSink;
   readonly signal?: AbortSignal;
 }
@@ -38,10 +42,13 @@ export async function fetchPackages(options: FetchOptions): Promise<FetchReport>
       const count = Object.keys(resolution.lock.packages).length;
       return { result: resolution.lock, detail: `${count} packages` };
     });
+    const npm = openNpm(options.cwd, options.env ?? process.env);
+    const { targets = [] } = options;
+    await fetchBases(targets, { npm, isOffline: options.isOffline === true, store: openStore(cacheDir) }, signal);
     if (vendorDir === undefined) return { lock, vendored: undefined };
     const vendored = await runStep('vendor', onEvent, async () => {
-      const npm = openNpm(options.cwd, options.env ?? process.env);
-      const result = await writeVendor(vendorDir, lock, npm, signal);
+      const bases = basesFor(targets).map((base) => `${base.package}@${base.version}`);
+      const result = await writeVendor(vendorDir, lock, { npm, bases }, signal);
       return { result, detail: `${result} tarballs in ${vendorDir}` };
     });
     return { lock, vendored };

@@ -1,8 +1,10 @@
-export { build, type BuildOptions, type BuildReport } from './build.ts';
+export { build, type BuildOptions, type BuildReport, type BuiltArtefact } from './build.ts';
 export { checkBackends, type CheckInput, type CheckReport } from './check/check-types.ts';
 export type { BuildInfo, BuildInfoPackage } from './evidence/build-info.ts';
 export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts';
 export type { BuildEvent, EventSink, StepId } from './events.ts';
+export type { Execution } from './gate/how-to-execute.ts';
+export { hostTarget, type Target, targets } from './package/target.ts';
 export type { ListedBackend, SmokeReport } from './gate/smoke-run.ts';
 export { createBackend, type NewBackend, type NewBackendOptions } from './create/create-backend.ts';
 export { checkPackage, type PackageCheckOptions, type PackageCheckReport } from './lint/check-package.ts';

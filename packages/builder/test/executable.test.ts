@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -80,22 +80,4 @@ it('lets nobody reach into it by NODE_OPTIONS', async () => {
     stdio: 'pipe',
   });
   expect(await untilEnd(child)).toEqual({ code: 0, stdout: '1.0.0\n', stderr: '' });
-});
-
-it('works without strip, with a larger file', async () => {
-  await using without = await openWorkplace();
-  await without.project.write({ 'bin/strip': '#!/bin/sh\nexit 1\n' });
-  await chmod(without.project.join('bin/strip'), 0o755);
-  without.env['PATH'] = `${without.project.join('bin')}:${process.env['PATH'] ?? ''}`;
-  const { code, stderr } = await without.build(
-    ...withFixtureRunner,
-    '--with',
-    fixture('good'),
-    '--sea',
-    '--output',
-    output,
-  );
-  expect(code).toBe(0);
-  expect(stderr).not.toContain('stripped');
-  expect(await listBackends(output)).toEqual(['good']);
 });

@@ -26,7 +26,7 @@ it.runIf(hasTerminal())('shows on a terminal what is done, what failed and what 
     '  ✔ Bundle',
     '✔ Start the result in an empty environment',
     '✔ Write the output',
-    expect.stringMatching(/^built .*forgejo-runner\.mjs \(\d+ KiB\) in [\d.]+ s$/) as string,
+    expect.stringMatching(/^built .*forgejo-runner\.mjs \(\d+ KiB\) in [\d.]+ s, executed here$/) as string,
     '  @acme/backend-good 1.0.0 is a local folder',
     '  @forgejo-runner/core 1.0.0 is a local folder',
     '  @forgejo-runner/runner 1.0.0 is a local folder',

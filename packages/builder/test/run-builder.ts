@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 
@@ -76,6 +77,16 @@ export async function openWorkplace(options: { npmrc?: string; cacheDir?: string
       await home[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Lets the npm of a workplace ask the registry that this machine's asks, with its cache: for packages that nobody can fake. */
+export function useRegistryOfMachine(workplace: Workplace): void {
+  workplace.env['HOME'] = homedir();
+  for (const [name, value] of Object.entries(process.env)) {
+    const isWanted =
+      /^(?:npm_config_(?:registry|cafile|userconfig|cache)|NODE_EXTRA_CA_CERTS|(?:https?|no)_proxy)$/i.test(name);
+    if (isWanted && value !== undefined) workplace.env[name] = value;
+  }
 }
 
 /** Waits for a process and its output. */

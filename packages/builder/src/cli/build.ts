@@ -2,6 +2,8 @@ import path from 'node:path';
 import { build, type BuildReport } from '../build.ts';
 import { builtDistribution } from '../manifest/distribution.ts';
 import { stepTitles } from '../events.ts';
+import { inWords } from '../gate/how-to-execute.ts';
+import { parseTargets, type Target } from '../package/target.ts';
 import { exitCodes } from './exit-codes.ts';
 import { cacheOption, openCommandProject } from './open-command-project.ts';
 import { openProgress } from './print-progress.ts';
@@ -13,8 +15,10 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   const project = await openCommandProject(flags, cwd);
   const { manifest } = project;
   const distribution = builtDistribution(project.distribution);
-  const isExecutable = flags.sea ?? project.output.isExecutable ?? false;
-  const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable));
+  const targets = flags.target === undefined ? project.output.targets : parseTargets(flags.target);
+  const isExecutable =
+    flags.target !== undefined || (flags.sea ?? project.output.isExecutable ?? targets !== undefined);
+  const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable, targets));
   const steps = Object.keys(stepTitles).filter((step) => step !== 'vendor' && (isExecutable || step !== 'package'));
   const start = performance.now();
   let report: BuildReport;
@@ -24,6 +28,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       manifest,
       output,
       isExecutable,
+      ...(targets === undefined ? {} : { targets }),
       ...project.lock,
       cwd,
       signal,
@@ -38,22 +43,27 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   return exitCodes.done;
 }
 
-function defaultOutput(isExecutable: boolean): string {
+function defaultOutput(isExecutable: boolean, targets: readonly Target[] | undefined): string {
   if (!isExecutable) return 'forgejo-runner.mjs';
-  return process.platform === 'win32' ? 'forgejo-runner.exe' : 'forgejo-runner';
+  return targets === undefined && process.platform === 'win32' ? 'forgejo-runner.exe' : 'forgejo-runner';
 }
 
 function printReport(report: BuildReport, flags: BuildFlags, ms: number): void {
-  const { output, sizeBytes, buildInfo } = report;
+  const { output, sizeBytes, artefacts, buildInfo } = report;
   if (flags.logFormat === 'json') {
+    const startMs = report.smoke?.startMs;
     process.stdout.write(
-      `${JSON.stringify({ event: 'built', output, sizeBytes, ms, startMs: report.smoke?.startMs, isUnchanged: report.isUnchanged, buildInfo })}\n`,
+      `${JSON.stringify({ event: 'built', output, sizeBytes, ms, startMs, isUnchanged: report.isUnchanged, artefacts, buildInfo })}\n`,
     );
     return;
   }
-  const size = sizeBytes < 1e7 ? `${Math.round(sizeBytes / 1024)} KiB` : `${(sizeBytes / 1e6).toFixed(1)} MB`;
   const what = report.isUnchanged ? 'unchanged' : 'built';
-  process.stdout.write(`${what} ${output} (${size}) in ${(ms / 1000).toFixed(2)} s\n`);
+  for (const one of artefacts) {
+    const size =
+      one.sizeBytes < 1e7 ? `${Math.round(one.sizeBytes / 1024)} KiB` : `${(one.sizeBytes / 1e6).toFixed(1)} MB`;
+    const time = one === artefacts[0] ? ` in ${(ms / 1000).toFixed(2)} s` : '';
+    process.stdout.write(`${what} ${one.file} (${size})${time}, ${inWords(one.execution)}\n`);
+  }
   for (const one of buildInfo.packages.filter((entry) => entry.source === 'path')) {
     process.stdout.write(`  ${one.name} ${one.version} is a local folder: others cannot reproduce this build\n`);
   }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { defaultBackends } from '../manifest/layer.ts';
+import { targets } from '../package/target.ts';
 import type { LogFormat } from './print-progress.ts';
 
 /** Flags that every command takes. */
@@ -36,6 +37,7 @@ export interface RunFlags extends ProjectFlags {
 export interface BuildFlags extends ProjectFlags {
   readonly output?: string;
   readonly sea?: boolean;
+  readonly target?: readonly string[];
   readonly native?: readonly string[];
   readonly denyLicense?: readonly string[];
   readonly budget?: readonly string[];
@@ -107,6 +109,7 @@ export function buildFlags(command: Command): Command {
   return command
     .option('-o, --output <file>', 'file of the result (default ./forgejo-runner.mjs, with --sea ./forgejo-runner)')
     .option('--sea', 'make one executable that needs no Node')
+    .option('--target <platform>', `make one executable for a platform: ${targets.join(', ')} (repeatable)`, collect)
     .option('--native <name=policy>', 'native addons of a package: stub, embed or fail (repeatable)', collect)
     .option(
       '--deny-license <licence>',

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { parseTargets } from '../package/target.ts';
 import path from 'node:path';
 import { newManifest } from '../manifest/edit-manifest.ts';
 import { layerFromFlags } from '../manifest/layer.ts';
@@ -44,6 +45,7 @@ function writtenFrom(flags: BuildFlags): WrittenManifest {
     'smoke-run': flags.smokeRun === false ? false : undefined,
     output: flags.output,
     sea: flags.sea,
+    target: flags.target === undefined ? undefined : parseTargets(flags.target),
   };
   return Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined));
 }

@@ -9,6 +9,8 @@ import { shown, throwAll, UserError } from '../user-error.ts';
 export interface Artefact {
   readonly command: string;
   readonly args: readonly string[];
+  /** By a program that stands in for another processor, and needs its time. */
+  readonly isEmulated?: boolean;
 }
 
 /** What the result answered. */
@@ -43,6 +45,7 @@ const answerSchema = z.object({
 });
 
 const limitMs = 20_000;
+const emulatedLimitMs = 240_000;
 
 /**
  * Starts the result with `list-backends --json` in an empty folder and an empty environment, and compares the answer
@@ -81,14 +84,14 @@ async function withExports(error: UserError, planned: readonly ResolvedBackend[]
 }
 
 async function runLimited(artefact: Artefact, cwd: string, signal: AbortSignal): ReturnType<typeof runChild> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+  const ms = artefact.isEmulated === true ? emulatedLimitMs : limitMs;
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(ms)]);
   const args = [...artefact.args, 'list-backends', '--json'];
   try {
     return await runChild(artefact.command, args, { cwd, env: {}, outputLimitBytes: 4 << 20 }, limited);
   } catch (error) {
     signal.throwIfAborted();
-    if (limited.aborted)
-      throw new UserError('FRB506', `list-backends of the result did not end within ${limitMs / 1000} s`);
+    if (limited.aborted) throw new UserError('FRB506', `list-backends of the result did not end within ${ms / 1000} s`);
     throw new UserError('FRB506', `the result could not be started: ${(error as Error).message}`, { cause: error });
   }
 }

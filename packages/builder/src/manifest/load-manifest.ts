@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { parseTargets, type Target } from '../package/target.ts';
 import { quoted, throwAll, UserError } from '../user-error.ts';
 import { type Distribution, distributionIn } from './distribution.ts';
 import { layerFromFlags, type ManifestFlags, type ManifestLayer, stackLayers } from './layer.ts';
@@ -22,6 +23,7 @@ export interface OutputSettings {
   /** Absolute. */
   readonly output?: string;
   readonly isExecutable?: boolean;
+  readonly targets?: readonly Target[];
   readonly isSmokeRun?: boolean;
 }
 
@@ -94,6 +96,7 @@ function outputOf({ written }: ReadManifest, dir: string): OutputSettings {
   return {
     ...(written.output === undefined ? {} : { output: path.resolve(dir, written.output) }),
     ...(written.sea === undefined ? {} : { isExecutable: written.sea }),
+    ...(written.target === undefined ? {} : { targets: parseTargets(written.target) }),
     ...(written['smoke-run'] === undefined ? {} : { isSmokeRun: written['smoke-run'] }),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type Target, targets } from '../package/target.ts';
 import { distributionSchema, type WrittenDistribution } from './distribution.ts';
 
 const text = z.string().min(1, 'expected a text, found an empty one');
@@ -26,6 +27,7 @@ export interface WrittenManifest {
   readonly 'smoke-run'?: boolean;
   readonly output?: string;
   readonly sea?: boolean;
+  readonly target?: readonly Target[];
   readonly distribution?: WrittenDistribution;
 }
 
@@ -82,6 +84,9 @@ const schema = z
     }),
     output: text.exactOptional().meta({ description: 'File of the result, relative to the manifest' }),
     sea: z.boolean().exactOptional().meta({ description: 'Make one executable that needs no Node' }),
+    target: z.array(z.enum(targets)).exactOptional().meta({
+      description: 'Platforms to make an executable for; with several, each has its name behind that of output',
+    }),
     distribution: distributionSchema
       .exactOptional()
       .meta({ description: 'Whose runner it is: for pack, and shown by the runner' }),

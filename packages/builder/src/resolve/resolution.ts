@@ -1,3 +1,4 @@
+import { lockedBases } from '../package/node-bases.ts';
 import { defaultBackends } from '../manifest/layer.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { PackageSpec } from '../manifest/package-spec.ts';
@@ -45,7 +46,7 @@ export async function resolvePackages(
     requests: remote.requests,
     folders: await versionsOf(await folderPackages(manifest, context.installation)),
     overrides: Object.fromEntries(manifest.overrides),
-    bases: {},
+    bases: lockedBases(),
     packages: remote.locked,
   };
   return {

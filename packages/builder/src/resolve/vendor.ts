@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
@@ -19,17 +20,32 @@ export function vendorFolder(projectDir: string): string {
   return path.join(projectDir, 'forgejo-runner.vendor');
 }
 
+/** The folder of vendored packages that a build looks into, if it is there. */
+export function vendorOf(options: {
+  readonly lockFile?: string | undefined;
+  readonly cwd: string;
+}): string | undefined {
+  const dir = vendorFolder(options.lockFile === undefined ? options.cwd : path.dirname(options.lockFile));
+  return existsSync(dir) ? dir : undefined;
+}
+
 /**
  * Writes every package of a lock as a tarball into a folder, with the checksum of each, so that a build needs neither
  * network nor cache. What lies there already is kept. Returns how many there are.
  *
  * @throws UserError `FRB304` to `FRB312`
  */
-export async function writeVendor(dir: string, lock: BuildLock, npm: Npm, signal: AbortSignal): Promise<number> {
+export async function writeVendor(
+  dir: string,
+  lock: BuildLock,
+  { npm, bases }: { readonly npm: Npm; readonly bases: readonly string[] },
+  signal: AbortSignal,
+): Promise<number> {
   await mkdir(dir, { recursive: true });
   const known = await readIndex(dir);
   const files: Record<string, string> = {};
-  for (const [name, spec] of wantedFiles(lock.packages)) {
+  const ofBases = bases.map((spec) => [`${spec}.tgz`, spec] as const);
+  for (const [name, spec] of [...wantedFiles(lock.packages), ...ofBases]) {
     const file = path.join(dir, name);
     const sum = await hashFile(file).catch(() => undefined);
     files[name] = sum !== undefined && sum === known[name] ? sum : await packInto(file, spec, npm, signal);

@@ -6,21 +6,18 @@ import { UserError } from '../user-error.ts';
 import { isRunning } from './store.ts';
 import { diskProblem } from './disk-problem.ts';
 
-/** Where the output comes from: text in memory, or a finished file. */
-export type OutputSource = { readonly contents: string } | { readonly file: string };
-
 /**
- * Puts the result where it was asked for: executable, whole or not at all. An earlier output stays until the new one is
+ * Moves a finished file to where it was asked for: executable, whole or not at all. An earlier output stays until the new one is
  * complete on disk.
  *
  * @throws UserError `FRB602`
  */
-export async function writeOutput(output: string, source: OutputSource): Promise<void> {
+export async function writeOutput(output: string, finished: string): Promise<void> {
   const temporary = temporaryBeside(output);
   try {
     await refuseFolder(output);
     await sweepBeside(output);
-    await writeWhole(temporary, source);
+    await writeWhole(temporary, finished);
     await rename(temporary, output);
   } catch (error) {
     const reason = diskProblem(error);
@@ -51,10 +48,12 @@ async function refuseFolder(output: string): Promise<void> {
   if (found?.isDirectory()) throw Object.assign(new Error('output is a folder'), { code: 'EISDIR' });
 }
 
-async function writeWhole(temporary: string, source: OutputSource): Promise<void> {
-  if ('file' in source) await copyFile(source.file, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  await using handle = await open(temporary, 'file' in source ? 'r+' : 'wx', 0o755);
-  if ('contents' in source) await handle.writeFile(source.contents);
+async function writeWhole(temporary: string, finished: string): Promise<void> {
+  // On another disk it has to be copied.
+  await rename(finished, temporary).catch(() =>
+    copyFile(finished, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
+  );
+  await using handle = await open(temporary, 'r+');
   await handle.sync();
   // The mode given to `open` went through the umask of the user: a runner is executable for everybody.
   await chmod(temporary, 0o755);
