@@ -39,8 +39,9 @@ backends, instances and recent jobs; \`/status.json\` is the same for programs.
 ## Traces
 
 Jobs, steps, their processes and calls of backends are spans of OpenTelemetry: \`job\`, \`step\`, \`exec\`, and \`backend.\` with the name of an
-operation, such as \`backend.createEnvironment\`. They go where the provider sends them that you register, for instance with \`NODE_OPTIONS=--import=./tracing.mjs\`; without one, nothing is
-recorded. Names and texts in them are masked.
+operation, such as \`backend.createEnvironment\`. They go where the provider sends them that you register; [contrib/tracing.mjs](../../contrib/tracing.mjs) sends them to a collector, by
+\`NODE_OPTIONS=--import=/path/to/tracing.mjs\`. It wants version 1.10 or newer of \`@opentelemetry/api\`. Without a provider nothing is
+recorded, and jobs see nothing of either. Names and texts in them are masked.
 `;
 
 it('are documented', async () => {

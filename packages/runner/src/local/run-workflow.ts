@@ -17,6 +17,7 @@ import type { NeededJob, Task } from '../task/task.ts';
 import { quoted, UserError } from '../user-error.ts';
 import type { Job, Workflow, WorkflowCall } from '../workflow/model.ts';
 import type { YamlScalar } from '../workflow/yaml-node.ts';
+import { traced } from '../trace.ts';
 import { openCall } from './open-call.ts';
 
 /** What is the same for every job of a local run: the server's part. */
@@ -169,7 +170,13 @@ async function runInstance(task: Task, settings: LevelSettings, signal: AbortSig
     if (plan.kind === 'skip')
       return await endUnrun(report, { result: 'skipped', rows: [`Skipped: ${plan.because}`] }, settings);
     if (settings.isDryRun) return await endUnrun(report, { result: 'success', rows: plannedRows(plan.job) }, settings);
-    const finished = await runJob(plan.job, { ...settings.runtime, report, signal });
+    const { workflow, job } = task;
+    const attributes = { workflow: settings.runtime.masker.mask(workflow.name ?? workflow.file), job: job.id };
+    const finished = await traced('job', attributes, async (span) => {
+      const ended = await runJob(plan.job, { ...settings.runtime, report, signal });
+      span.setAttribute('result', ended.result);
+      return ended;
+    });
     report.finished(finished, Date.now() - startedAt);
     return finished;
   } catch (error) {
