@@ -13,4 +13,6 @@ const provider = new TracerProvider({
 trace.setGlobalTracerProvider(provider);
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 // The last spans are on their way when the runner has nothing more to do.
-process.once('beforeExit', () => provider.shutdown());
+process.once('beforeExit', () => {
+  void provider.shutdown();
+});

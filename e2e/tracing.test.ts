@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { eventually, openTempFolder, runProgram, startFakeForgejo } from '@forgejo-runner/testkit';
@@ -23,18 +23,18 @@ let spans: Span[];
 
 beforeAll(async () => {
   built = opened.use(await buildRunner());
-  collector = createServer((request, response) => {
-    void request.toArray().then((chunks) => {
-      // What exporters of OTLP send as JSON.
-      const sent = JSON.parse(Buffer.concat(chunks).toString()) as {
-        readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly Span[] }[] }[];
-      };
-      spans.push(...sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-    });
-  });
+  collector = createServer((request, response) => void collect(request, response));
   await once(collector.listen(0, '127.0.0.1'), 'listening');
 });
+
+/** Takes what exporters of OTLP send as JSON. */
+async function collect(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const sent = JSON.parse(Buffer.concat(await request.toArray()).toString()) as {
+    readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly Span[] }[] }[];
+  };
+  spans.push(...sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
+  response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+}
 
 beforeEach(() => {
   spans = [];
