@@ -38,7 +38,13 @@ export function sampleOfCases(): readonly WorkflowCase[] {
 }
 
 /** Tests that a built runner does what cases expect in containers of an engine, and leaves nothing there. */
-export function testOnEngine(name: string, engine: Engine | undefined, cases: readonly WorkflowCase[]): void {
+export function testOnEngine(
+  name: string,
+  engine: Engine | undefined,
+  cases: readonly WorkflowCase[],
+  /** What the engine itself does otherwise, by the name of the case. */
+  unlike: Readonly<Record<string, string>> = {},
+): void {
   // Jobs in containers wait for the engine more than they work.
   const pass = turnstile(availableParallelism() + 1);
   const opened = new AsyncDisposableStack();
@@ -62,6 +68,8 @@ export function testOnEngine(name: string, engine: Engine | undefined, cases: re
 
     it.for(cases)('$name: $title', async (one, { skip }) => {
       const there = engine ?? skip(`${name} does not answer, or waits for the nightly run`);
+      const why = unlike[one.name];
+      if (why !== undefined) skip(why);
       expect(await pass(() => runOnEngine(one, there, { runner, state }))).toEqual([]);
     });
   });

@@ -5,9 +5,14 @@ import { findEngine } from './engines.ts';
 const isNightly = process.env['FORGEJO_RUNNER_NIGHTLY'] !== undefined;
 const few = sampleOfCases().filter((_, index) => index % 7 === 0);
 
-testOnEngine('podman', await findEngine('podman'), isNightly ? chosenCases() : few);
+const unlike = {
+  'containers/options': 'podman 4.3 lays the limits of its own configuration over those that are asked for',
+};
+
+testOnEngine('podman', await findEngine('podman'), isNightly ? chosenCases() : few, unlike);
 testOnEngine(
   'podman without root',
   isNightly ? await findEngine('rootless podman') : undefined,
   isNightly ? sampleOfCases() : few,
+  unlike,
 );
