@@ -23,6 +23,8 @@ export type ErrorCode =
   | 'FRB207'
   | 'FRB208'
   | 'FRB209'
+  | 'FRB210'
+  | 'FRB211'
   | 'FRB301'
   | 'FRB302'
   | 'FRB303'
@@ -146,6 +148,18 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'Malformed value',
     cause: 'a time, a size, a pair NAME=VALUE or a policy is not written as it has to be',
     next: 'see docs/reference/manifest.md',
+    exit: 2,
+  },
+  FRB210: {
+    title: 'No release without a name and a version',
+    cause: 'distribution in the manifest, or --release, lacks what pack needs, or names files that are not there',
+    next: 'see "Distribution" in docs/reference/manifest.md; forgejo-runner-build create distribution makes one',
+    exit: 2,
+  },
+  FRB211: {
+    title: 'The folder of a release has other files in it',
+    cause: 'pack replaces an earlier release and nothing else',
+    next: 'choose another --output, or empty the folder',
     exit: 2,
   },
   FRB301: {

@@ -10,6 +10,7 @@ export { createBackend, type NewBackend, type NewBackendOptions } from './create
 export { checkPackage, type PackageCheckOptions, type PackageCheckReport } from './lint/check-package.ts';
 export type { Finding, RuleId, Severity } from './lint/finding.ts';
 export { defaultBackends, type ManifestFlags } from './manifest/layer.ts';
+export type { BuiltDistribution, Distribution } from './manifest/distribution.ts';
 export { type LoadedManifest, loadManifest, type OutputSettings } from './manifest/load-manifest.ts';
 export { type Manifest, manifestFromFlags } from './manifest/manifest.ts';
 export { manifestJsonSchema, type WrittenManifest } from './manifest/manifest-schema.ts';
@@ -29,6 +30,8 @@ export {
   verifyCache,
 } from './store/cache.ts';
 export { type CatalogueEntry, findBackends } from './resolve/catalogue.ts';
+export { packRelease, type PackOptions, type PackReport } from './release/pack-release.ts';
+export type { ReleasedFile } from './release/release-folder.ts';
 export { type Npm, openNpm } from './resolve/npm.ts';
 export { type PackageSpec, parsePackageSpec } from './manifest/package-spec.ts';
 export type { RunOptions } from './run/run-options.ts';

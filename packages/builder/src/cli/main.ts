@@ -26,6 +26,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       create: async (_kind, name, flags) => (await import('./create.ts')).createCommand(name, flags, interrupts.signal),
       check: async (dir, flags) => (await import('./check.ts')).checkCommand(dir, flags, interrupts.signal),
       test: async (spec, flags) => (await import('./test.ts')).testCommand(spec, flags, interrupts.signal),
+      pack: async (flags) => (await import('./pack.ts')).packCommand(flags, interrupts.signal),
       info: async (spec, flags) => (await import('./info.ts')).infoCommand(spec, flags, interrupts.signal),
     });
   } catch (error) {

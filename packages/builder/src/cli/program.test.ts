@@ -77,6 +77,7 @@ it.each([
   [['update', 'a', 'b'], 'update', ['a', 'b']],
   [['outdated'], 'outdated', []],
   [['why', 'a'], 'why', ['a']],
+  [['pack', '--release', '1.2.3'], 'pack', []],
   [['cache', 'ls'], 'cache', ['ls']],
   [['search', 'k8s'], 'search', ['k8s']],
   [['info', 'a@1'], 'info', ['a@1']],

@@ -6,6 +6,7 @@ import { type CacheCommands, defineCache } from './define-cache.ts';
 import { type CreateCommands, defineCreate } from './define-create.ts';
 import { defineLock, type LockCommands } from './define-lock.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
+import { definePack, type PackCommands } from './define-pack.ts';
 import { defineTest, type TestCommands } from './define-test.ts';
 import { type BuildFlags, buildFlags, lockFlags, projectFlags, type RunFlags } from './flags.ts';
 
@@ -17,6 +18,7 @@ export interface Commands
     TestCommands,
     CheckCommands,
     CreateCommands,
+    PackCommands,
     CacheCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
   readonly run: (flags: RunFlags, args: readonly string[]) => Promise<number>;
@@ -65,6 +67,7 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
   defineCreate(program, commands, finish);
   defineTest(program, commands, finish);
   defineCheck(program, commands, finish);
+  definePack(program, commands, finish);
   defineCache(program, commands, finish);
   return program;
 }

@@ -78,8 +78,15 @@ export function distributionIn(dir: string, { files, ...written }: WrittenDistri
   return files === undefined ? written : { ...written, files: path.resolve(dir, files) };
 }
 
-/** What a runner of this distribution knows of it; nothing where it has no name. */
+/** Is it the version of a release? */
+export function isReleaseVersion(text: string): boolean {
+  return versionPattern.test(text);
+}
+
+/** What a runner of this distribution knows of it, in one order; nothing where it has no name. */
 export function builtDistribution(distribution: Distribution | undefined): BuiltDistribution | undefined {
-  const { name, files: _, ...others } = distribution ?? {};
-  return name === undefined ? undefined : { name, ...others };
+  if (distribution?.name === undefined) return undefined;
+  const keys = ['name', 'version', 'title', 'vendor', 'homepage', 'support'] as const;
+  const entries = keys.flatMap((key) => (distribution[key] === undefined ? [] : [[key, distribution[key]]]));
+  return { name: distribution.name, ...(Object.fromEntries(entries) as Omit<BuiltDistribution, 'name'>) };
 }

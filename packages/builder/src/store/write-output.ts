@@ -28,18 +28,19 @@ export async function writeOutput(output: string, finished: string): Promise<voi
   }
 }
 
-function temporaryBeside(file: string): string {
+/** A name beside an output for what is not complete yet. */
+export function temporaryBeside(file: string): string {
   return path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`);
 }
 
 /** Removes what a killed builder left beside an output. */
-async function sweepBeside(output: string): Promise<void> {
+export async function sweepBeside(output: string): Promise<void> {
   const dir = path.dirname(output);
   const begin = `.${path.basename(output)}.`;
   for (const name of await readdir(dir)) {
     if (!name.startsWith(begin)) continue;
     const pid = Number(/^(\d+)-[0-9a-f]{8}\.tmp$/.exec(name.slice(begin.length))?.[1] ?? 0);
-    if (pid > 0 && !isRunning(pid)) await rm(path.join(dir, name), { force: true });
+    if (pid > 0 && !isRunning(pid)) await rm(path.join(dir, name), { recursive: true, force: true });
   }
 }
 
