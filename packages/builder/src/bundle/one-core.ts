@@ -5,6 +5,7 @@ import semver from 'semver';
 import { coreName } from '../resolve/installation.ts';
 import { readPackageJson } from '../resolve/package-json.ts';
 import type { ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
+import type { ServedApi } from '../resolve/served-api.ts';
 
 /** A copy of the API, beside the one of the runner, that a package would have used. */
 export interface OtherCore {
@@ -33,12 +34,30 @@ export function oneCore(resolution: Resolution, workDir: string): OneCore {
   const setup = (build: PluginBuild): void => {
     build.onResolve({ filter: packageFilter([core.name, ...folders.keys()]) }, async (args) => {
       if (args.pluginData === skip || args.resolveDir === workDir) return undefined;
-      if (args.path.startsWith(coreName)) await noteOther(args, build, core, others);
+      const served = args.path.startsWith(coreName) ? await servedFor(args.importer, resolution) : undefined;
+      const spoken = served === undefined ? core : { ...core, version: served.version };
+      if (args.path.startsWith(coreName)) await noteOther(args, build, spoken, others);
+      if (served !== undefined && args.path === coreName) {
+        return resolveFrom(workDir, { ...args, path: coreName + served.export.slice(1) }, build);
+      }
       if (!always.test(args.path) && (await resolveFrom(args.resolveDir, args, build)) !== undefined) return undefined;
       return resolveFrom(workDir, args, build);
     });
   };
   return { plugin: { name: 'one-core', setup }, others: () => [...others.values()] };
+}
+
+/** The older major that a module was written for: its package says so by the range that it wants, or is a backend of it. */
+async function servedFor(importer: string, { backends, core }: Resolution): Promise<ServedApi | undefined> {
+  const all = backends.flatMap((one) => one.served ?? []);
+  if (all.length === 0) return undefined;
+  const owner = await packageAround(importer);
+  if (owner === undefined || owner.dir === core.dir) return undefined;
+  const { peerDependencies, dependencies } = await readPackageJson(owner.dir);
+  const range = peerDependencies?.[coreName] ?? dependencies?.[coreName];
+  if (range === undefined) return backends.find((one) => one.dir === owner.dir)?.served;
+  const isFor = (version: string): boolean => semver.satisfies(version, range, { includePrerelease: true });
+  return isFor(core.version) ? undefined : all.find((one) => isFor(one.version));
 }
 
 /** Packages of which every import is the one copy that was chosen. */

@@ -1,5 +1,3 @@
-import { coreName } from '../resolve/installation.ts';
-
 /** One backend as the checker sees it. */
 export interface CheckSubject {
   readonly name: string;
@@ -8,14 +6,16 @@ export interface CheckSubject {
   readonly specifier: string;
   /** Real folder of the package. */
   readonly dir: string;
+  /** What its imports of the API stand for: the API itself, or what core has of an older major. */
+  readonly api: { readonly specifier: string; readonly version: string };
 }
 
 /** What a worker is asked to check. */
 export interface CheckRequest {
   /** Folder with a `node_modules` from which the packages resolve. */
   readonly workDir: string;
-  /** Version of the API that is checked against. */
-  readonly apiVersion: string;
+  /** Real folder of the API. */
+  readonly coreDir: string;
   readonly subjects: readonly CheckSubject[];
   /** Packages that are found from `workDir` where a package does not have them installed. */
   readonly shared: readonly string[];
@@ -41,7 +41,7 @@ export type Verdict =
 /** The file that is checked for a backend: what it offers beside what the API asks for, and the one assigned to the other. */
 export function checkSource(subject: CheckSubject): string {
   return [
-    `import type { BackendFactory } from '${coreName}';`,
+    `import type { BackendFactory } from '${subject.api.specifier}';`,
     `import type * as backend from '${subject.specifier}';`,
     'export declare const offered: typeof backend.factory;',
     'export declare const asked: BackendFactory;',

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { errorCodes } from '../error-codes.ts';
 import { backendModules } from '../entry/attribution.ts';
-import type { ResolvedBackend, Resolution } from '../resolve/resolved-package.ts';
+import { coreSpecifier, type Resolution } from '../resolve/resolved-package.ts';
 import { keyOf, type Store } from '../store/store.ts';
 import { throwAll, UserError } from '../user-error.ts';
 import type { CheckRequest, CheckSubject, Verdict } from './check-source.ts';
@@ -39,12 +39,12 @@ const remembered = z.object({ files: z.array(z.tuple([z.string(), z.string()])) 
  */
 export async function checkBackends(input: CheckInput, store: Store, signal: AbortSignal): Promise<CheckReport> {
   const { resolution, workDir, allowUntyped } = input;
-  const subjects = subjectsOf(resolution.backends);
-  const keys = subjects.map((subject) => keyOf('check-1', subject, resolution.core.dir, resolution.core.version));
+  const subjects = subjectsOf(resolution);
+  const keys = subjects.map((subject) => keyOf('check-2', subject, resolution.core.dir, resolution.core.version));
   const known = await Promise.all(keys.map((key) => filesOfKnown(key, store)));
   const open = subjects.filter((_, index) => known[index] === undefined);
   const shared = [resolution.core.name, ...resolution.folders.keys()];
-  const request: CheckRequest = { workDir, apiVersion: resolution.core.version, subjects: open, shared };
+  const request: CheckRequest = { workDir, coreDir: resolution.core.dir, subjects: open, shared };
   const verdicts = open.length === 0 ? [] : await runWorker(request, signal);
   await Promise.all(
     verdicts.map((verdict, index) =>
@@ -70,13 +70,14 @@ export async function checkBackends(input: CheckInput, store: Store, signal: Abo
   };
 }
 
-function subjectsOf(backends: readonly ResolvedBackend[]): readonly CheckSubject[] {
+function subjectsOf({ backends, core }: Resolution): readonly CheckSubject[] {
   const modules = backendModules(backends);
   return backends.map((backend, index) => ({
     name: backend.name,
     version: backend.version,
     specifier: modules[index]?.specifier ?? backend.name,
     dir: backend.dir,
+    api: { specifier: coreSpecifier(backend), version: backend.served?.version ?? core.version },
   }));
 }
 

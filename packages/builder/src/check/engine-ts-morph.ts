@@ -16,15 +16,13 @@ export function checkWithTsMorph(request: CheckRequest): readonly Verdict[] {
 
 function checkOne(request: CheckRequest, subject: CheckSubject, index: number): Verdict {
   const place = path.join(request.workDir, `check-${index + 1}.ts`);
-  const bare = openProgram(place, { subject, shared: request.shared });
-  const verdict = judge(bare, request, subject);
+  const bare = openProgram(place, { subject, request });
+  const verdict = judge(bare, subject);
   // Without Node's types first: that takes half the time. With them when the package itself asks for them.
   const isAboutTypes = verdict.kind === 'fails' && verdict.code !== 'FRB402' && verdict.code !== 'FRB403';
   if (!isAboutTypes || !asksForNode(bare, subject)) return verdict;
   const roots = findNodeTypes(subject, request.workDir);
-  return roots === undefined
-    ? verdict
-    : judge(openProgram(place, { subject, shared: request.shared, typeRoots: roots }), request, subject);
+  return roots === undefined ? verdict : judge(openProgram(place, { subject, request, typeRoots: roots }), subject);
 }
 
 interface Opened {
@@ -35,15 +33,15 @@ interface Opened {
 
 interface ProgramInput {
   readonly subject: CheckSubject;
-  readonly shared: readonly string[];
+  readonly request: CheckRequest;
   /** With Node's types, from here. */
   readonly typeRoots?: string;
 }
 
-function openProgram(place: string, { subject, shared, typeRoots }: ProgramInput): Opened {
+function openProgram(place: string, { subject, request, typeRoots }: ProgramInput): Opened {
   const project = new Project({
     skipAddingFilesFromTsConfig: true,
-    resolutionHost: sharedApi(place, shared),
+    resolutionHost: sharedApi(place, request.shared, { dir: request.coreDir, specifier: subject.api.specifier }),
     compilerOptions: {
       strict: true,
       noEmit: true,
@@ -66,7 +64,7 @@ function openProgram(place: string, { subject, shared, typeRoots }: ProgramInput
   return { program, checker: program.getTypeChecker(), file };
 }
 
-function judge(opened: Opened, request: CheckRequest, subject: CheckSubject): Verdict {
+function judge(opened: Opened, subject: CheckSubject): Verdict {
   const { program, checker, file } = opened;
   const title = `${subject.name}@${subject.version}`;
   const diagnostics = program.getSemanticDiagnostics(file);
@@ -77,7 +75,7 @@ function judge(opened: Opened, request: CheckRequest, subject: CheckSubject): Ve
   const vacuous = findVacuous(offered, asked, checker);
   if (vacuous !== undefined) return { ...provesNothing(vacuous, opened, subject), details };
   if (!checker.isTypeAssignableTo(offered, asked)) {
-    const { code, message, declaration } = explainMismatch(offered, asked, checker, request.apiVersion);
+    const { code, message, declaration } = explainMismatch(offered, asked, checker, subject.api.version);
     const where = declaration === undefined ? undefined : placeOf(declaration, subject.dir);
     return { kind: 'fails', code, message: `${title}: ${message}`, details, ...(where === undefined ? {} : { where }) };
   }

@@ -5,6 +5,7 @@ import { findInstallation } from '../resolve/installation.ts';
 import { openNpm } from '../resolve/npm.ts';
 import { readPackageField } from '../resolve/package-field.ts';
 import { findVersionForApi } from '../resolve/registry-view.ts';
+import { servedByRelease } from '../resolve/served-api.ts';
 import { UserError } from '../user-error.ts';
 import type { AnswerFlags } from './define-catalogue.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -18,7 +19,7 @@ export async function infoCommand(spec: string, flags: AnswerFlags, signal: Abor
       const field = readPackageField(viewed.forgejoRunner, `${viewed.name}@${viewed.version}`);
       const find = (name: string, api: number): Promise<string | undefined> =>
         findVersionForApi(name, api, npm, signal);
-      await requireCompatible({ ...viewed, field }, coreVersion, find);
+      await requireCompatible({ ...viewed, field }, { version: coreVersion, served: servedByRelease }, find);
       return undefined;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

@@ -1,3 +1,4 @@
+import { coreName } from '../resolve/installation.ts';
 import type { ResolvedBackend } from '../resolve/resolved-package.ts';
 
 /** The generated modules that import one backend between a beginning and an end, so that it is known who registered. */
@@ -10,6 +11,8 @@ export interface BackendModule {
   readonly version: string;
   /** What to import: the package, or the subpath that its field names. */
   readonly specifier: string;
+  /** What makes a factory of an older API one of this. */
+  readonly adapter?: string;
 }
 
 /** Names the modules of each backend, in the order of registration. */
@@ -20,5 +23,6 @@ export function backendModules(backends: readonly ResolvedBackend[]): readonly B
     packageName: backend.name,
     version: backend.version,
     specifier: `${backend.name}${backend.field.export.slice(1)}`,
+    ...(backend.served === undefined ? {} : { adapter: coreName + backend.served.adapter.slice(1) }),
   }));
 }

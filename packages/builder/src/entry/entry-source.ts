@@ -16,6 +16,7 @@ const templateNames = [
   'import-times.mjs',
   'backend.mjs',
   'backend-begin.mjs',
+  'older-backend.mjs',
 ] as const;
 /** Templates that say the same in every runner. */
 const asTheyAre = ['early-signals.mjs', 'import-times.mjs'] as const;
@@ -73,7 +74,8 @@ async function generate(templates: Templates, modules: readonly BackendModule[])
   write('entry.mjs', templates['entry.mjs'], (file) => importBackends(file, modules));
   for (const module of modules) {
     write(module.beginFile, templates['backend-begin.mjs'], (file) => fillIn(file, module, SyntaxKind.StringLiteral));
-    write(module.file, templates['backend.mjs'], (file) => fillIn(file, module, SyntaxKind.StringLiteral));
+    const template = templates[module.adapter === undefined ? 'backend.mjs' : 'older-backend.mjs'];
+    write(module.file, template, (file) => fillIn(file, module, SyntaxKind.StringLiteral));
   }
   return files;
 }
@@ -94,6 +96,7 @@ function fillIn(file: SourceFile, module: BackendModule, stringLiteral: SyntaxKi
   for (const declaration of file.getImportDeclarations()) {
     const specifier = declaration.getModuleSpecifierValue();
     if (specifier === 'PACKAGE') declaration.setModuleSpecifier(module.specifier);
+    if (specifier === 'ADAPTER') declaration.setModuleSpecifier(module.adapter ?? '');
     if (specifier === './backend-begin.mjs') declaration.setModuleSpecifier(`./${module.beginFile}`);
   }
   const values: Readonly<Record<string, string>> = { PACKAGE: module.packageName, VERSION: module.version };

@@ -32,6 +32,8 @@ export interface BuildInfoPackage {
   readonly source: ResolvedPackage['source'];
   readonly spec?: string;
   readonly integrity?: string;
+  /** Version of an older API that it is written for, and is served through an adapter. */
+  readonly adaptedFrom?: string;
   readonly backends: readonly string[];
 }
 
@@ -56,7 +58,10 @@ export function makeBuildInfo(
     esbuild: esbuildVersion,
     official: resolution.isOfficial,
     packages: [
-      ...backends.map((backend) => entry(backend, backend.field.backends)),
+      ...backends.map((backend) => ({
+        ...entry(backend, backend.field.backends),
+        ...(backend.served === undefined ? {} : { adaptedFrom: backend.served.version }),
+      })),
       ...others.map((other) => entry(other, [])),
     ],
     ...(distribution === undefined ? {} : { distribution }),

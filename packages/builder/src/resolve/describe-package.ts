@@ -11,11 +11,14 @@ import { type PackageField, readPackageField } from './package-field.ts';
 import type { PackageJson } from './package-json.ts';
 import { findVersionForApi } from './registry-view.ts';
 import type { ResolvedBackend, ResolvedPackage } from './resolved-package.ts';
+import type { ServedApi, SpokenApi } from './served-api.ts';
 
 /** What resolving needs beside the manifest. */
 export interface ResolveContext {
   readonly installation: Installation;
   readonly store: Store;
+  /** The API of the core that was chosen. */
+  readonly spokenApi: () => Promise<SpokenApi>;
   readonly npm: Npm;
   /** The folder that the user stands in. */
   readonly cwd: string;
@@ -62,9 +65,15 @@ export async function describePackage(
   }
   const resolved: ResolvedPackage = { name, version, ...place };
   if (!entry.isBackend) return resolved;
-  const field = await checkedField(packageJson, entry.spec.kind === 'registry', context, signal);
+  const isInRegistry = entry.spec.kind === 'registry';
+  const { field, served } = await checkedField(packageJson, isInRegistry, context, signal);
   const isSideEffectFree = packageJson.sideEffects !== undefined && packageJson.sideEffects !== true;
-  const backend: ResolvedBackend = { ...resolved, field, isSideEffectFree };
+  const backend: ResolvedBackend = {
+    ...resolved,
+    field,
+    isSideEffectFree,
+    ...(served === undefined ? {} : { served }),
+  };
   return backend;
 }
 
@@ -74,13 +83,13 @@ export async function checkedField(
   isInRegistry: boolean,
   context: ResolveContext,
   signal: AbortSignal,
-): Promise<PackageField> {
+): Promise<{ readonly field: PackageField; readonly served: ServedApi | undefined }> {
   const { name, version, dependencies, peerDependencies } = packageJson;
   const field = readPackageField(packageJson.forgejoRunner, `${name}@${version}`);
-  await requireCompatible(
+  const served = await requireCompatible(
     { name, version, field, dependencies, peerDependencies },
-    context.installation.version,
+    await context.spokenApi(),
     (of, api) => (isInRegistry ? findVersionForApi(of, api, context.npm, signal) : Promise.resolve(undefined)),
   );
-  return field;
+  return { field, served };
 }

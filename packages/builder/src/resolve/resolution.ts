@@ -11,6 +11,7 @@ import { readPackageJson, realFolder } from './package-json.ts';
 import { type BuildLock, currentTools } from './lock.ts';
 import { isRemote, resolveRemote } from './resolve-remote.ts';
 import type { Resolution, ResolvedBackend, ResolvedPackage } from './resolved-package.ts';
+import { readServed, servedByRelease, type SpokenApi } from './served-api.ts';
 
 /**
  * Finds every package of a manifest, asks npm for those that are not folders, and refuses what cannot work before it is
@@ -20,17 +21,18 @@ import type { Resolution, ResolvedBackend, ResolvedPackage } from './resolved-pa
  */
 export async function resolvePackages(
   manifest: Manifest,
-  context: ResolveContext,
+  given: Omit<ResolveContext, 'spokenApi'>,
   signal: AbortSignal,
 ): Promise<Resolution> {
-  const { version } = context.installation;
+  const { version } = given.installation;
   const wanted: Wanted[] = [
     ...[coreName, runnerName].map((name) => ({
       spec: { kind: 'registry' as const, name, range: version, text: `${name}@${version}` },
       isBackend: false,
     })),
     ...manifest.backends.map((spec) => ({ spec, isBackend: true })),
-  ].map((entry) => ({ ...entry, spec: redirect(entry.spec, manifest, context.installation) }));
+  ].map((entry) => ({ ...entry, spec: redirect(entry.spec, manifest, given.installation) }));
+  const context: ResolveContext = { ...given, spokenApi: spokenApi(wanted[0]?.spec, given) };
   const local = await gather(wanted, (entry) => resolveLocal(entry, context, signal));
   const remote = await resolveRemote(wanted.filter(isRemote), manifest, context, signal);
   const found = wanted.map((entry, index) => local[index] ?? remote.packages.get(entry.spec));
@@ -58,6 +60,22 @@ export async function resolvePackages(
     folders: await foldersOf([core, runner, ...kept, ...replaced], manifest, context.installation),
     isOfficial: isReleased && manifest.replacements.size === 0,
   };
+}
+
+/** The API of the core that was chosen: a folder says it itself, a release is the builder's own. Looked up once. */
+function spokenApi(
+  spec: PackageSpec | undefined,
+  { installation }: Omit<ResolveContext, 'spokenApi'>,
+): ResolveContext['spokenApi'] {
+  const find = async (): Promise<SpokenApi> => {
+    if (spec?.kind === 'path') {
+      const { version, forgejoRunner } = await readPackageJson(await realFolder(spec.path));
+      return { version, served: readServed(forgejoRunner) };
+    }
+    return { version: installation.version, served: servedByRelease };
+  };
+  let found: Promise<SpokenApi> | undefined;
+  return () => (found ??= find());
 }
 
 async function foldersOf(

@@ -1,5 +1,7 @@
+import { coreName } from './installation.ts';
 import type { BuildLock } from './lock.ts';
 import type { PackageField } from './package-field.ts';
+import type { ServedApi } from './served-api.ts';
 
 /** A package of the runner, with the folder that it lies in. */
 export interface ResolvedPackage {
@@ -16,8 +18,15 @@ export interface ResolvedPackage {
 /** A backend package with what it declares. */
 export interface ResolvedBackend extends ResolvedPackage {
   readonly field: PackageField;
+  /** It is written for an older major of the API, which core serves through an adapter. */
+  readonly served?: ServedApi;
   /** Its package.json says that some of its modules may be left out when nothing of them is used. */
   readonly isSideEffectFree: boolean;
+}
+
+/** What a backend means when it imports the API. */
+export function coreSpecifier({ served }: ResolvedBackend): string {
+  return served === undefined ? coreName : coreName + served.export.slice(1);
 }
 
 /** All packages that were chosen by name, found. Their own dependencies lie where Node looks for them. */

@@ -7,8 +7,8 @@ import { resolve } from '../build.ts';
 import { entryFiles } from '../entry/entry-source.ts';
 import { writeEntry } from '../entry/work-folder.ts';
 import { makeBuildInfo } from '../evidence/build-info.ts';
-import { findInstallation } from '../resolve/installation.ts';
-import type { Resolution } from '../resolve/resolved-package.ts';
+import { coreName, findInstallation } from '../resolve/installation.ts';
+import { coreSpecifier, type Resolution } from '../resolve/resolved-package.ts';
 import { openStore } from '../store/store.ts';
 import { openTempFolder } from '../store/temp-folder.ts';
 import { reportFindings } from './report-findings.ts';
@@ -66,6 +66,12 @@ function environment(cacheDir: string): Prepared['env'] {
   return { NODE_COMPILE_CACHE: path.join(cacheDir, 'compiled'), ...process.env };
 }
 
+/** Folders of backends for an older API, and what they mean by it. */
+function olderOf({ backends }: Resolution): readonly (readonly [string, string])[] {
+  const older = backends.filter((one) => one.served !== undefined);
+  return older.map((one) => [`${pathToFileURL(one.dir).href}/`, coreSpecifier(one)]);
+}
+
 /** What the bundler does by plugin, Node does by hook: one copy of the API, and folders wherever they are named. */
 function resolveHooks(resolution: Resolution): string {
   return [
@@ -73,8 +79,11 @@ function resolveHooks(resolution: Resolution): string {
     `const always = ${JSON.stringify(chosenNames(resolution))};`,
     `const folders = ${JSON.stringify([...resolution.folders.keys()])};`,
     "const parentURL = new URL('./entry.mjs', import.meta.url).href;",
+    `const older = ${JSON.stringify(olderOf(resolution))};`,
     'const isOf = (names, specifier) => names.some((name) => specifier === name || specifier.startsWith(`${name}/`));',
     'const resolve = (specifier, context, next) => {',
+    `  const from = specifier === '${coreName}' && older.find(([place]) => context.parentURL?.startsWith(place));`,
+    '  if (from) return next(from[1], { ...context, parentURL });',
     '  if (isOf(always, specifier)) return next(specifier, { ...context, parentURL });',
     '  if (!isOf(folders, specifier)) return next(specifier, context);',
     '  try {',
