@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { resolve } from './build.ts';
+import { build, resolve } from './build.ts';
 import { checkBackends } from './check/check-types.ts';
 import { type EventSink, runStep } from './events.ts';
 import { defaultBackends } from './manifest/layer.ts';
@@ -25,8 +25,8 @@ export interface TestOptions {
   /** A module that exports `conformance`, or a JSON file with options of the suite. */
   readonly config?: string;
   readonly lane: 'quick' | 'full' | 'nightly';
-  /** A runner that has the backend built in: the suite runs workflows on it as well. */
-  readonly runner?: string;
+  /** A runner that has the backend built in, for the workflows of the suite; false for none. Default: one is built. */
+  readonly runner?: string | false;
   readonly allowUntyped?: readonly string[];
   readonly cacheDir?: string;
   readonly onEvent: EventSink;
@@ -89,8 +89,23 @@ export async function testBackend(options: TestOptions): Promise<TestVerdict> {
   const cacheDir = options.cacheDir ?? defaultCacheDir(process.env);
   return inCache(cacheDir, async () => {
     const backend = await checkedBackend(cacheDir, options);
-    return runSuite(backend, options);
+    await using work = await openTempFolder(cacheDir);
+    const runner = await runnerFor(options, { cacheDir, output: path.join(work.dir, 'runner.mjs') });
+    // Awaited here: the folder goes at the end of this block.
+    return await runSuite(backend, { ...options, runner });
   });
+}
+
+/** File of the runner for workflows: the one that was given, or one with this backend and no other. */
+async function runnerFor(
+  { spec, cwd, runner, allowUntyped = [], onEvent, signal }: TestOptions,
+  { cacheDir, output }: { readonly cacheDir: string; readonly output: string },
+): Promise<string | false> {
+  if (runner !== undefined) return runner === false ? false : path.resolve(cwd, runner);
+  const flags = { with: [spec], without: Object.keys(defaultBackends), allowUntyped };
+  const manifest = manifestFromFlags(flags, cwd, findInstallation().version);
+  await build({ manifest, output, isExecutable: false, cwd, cacheDir, onEvent, signal });
+  return output;
 }
 
 async function checkedBackend(cacheDir: string, options: TestOptions): Promise<ResolvedBackend> {
@@ -112,13 +127,15 @@ async function checkedBackend(cacheDir: string, options: TestOptions): Promise<R
   return backend;
 }
 
-async function runSuite(backend: ResolvedBackend, options: TestOptions): Promise<TestVerdict> {
+async function runSuite(
+  backend: ResolvedBackend,
+  options: TestOptions & { readonly runner: string | false },
+): Promise<TestVerdict> {
   const program = findSuite(backend);
   const { dir, name, field } = backend;
-  const { cwd, lane } = options;
+  const { cwd, lane, runner } = options;
   const config = options.config === undefined ? {} : { config: path.resolve(cwd, options.config) };
-  const runner = options.runner === undefined ? {} : { runner: path.resolve(cwd, options.runner) };
-  const request = JSON.stringify({ dir, name, export: field.export, lane, ...config, ...runner });
+  const request = JSON.stringify({ dir, name, export: field.export, lane, runner, ...config });
   // Node takes no TypeScript below node_modules: sources are for checkouts.
   const flags = program.endsWith('.ts') ? ['--conditions=@forgejo-runner/source'] : [];
   const child = spawn(process.execPath, [...flags, program, request], {

@@ -7,7 +7,7 @@ export interface TestFlags extends OutputFlags {
   readonly config?: string;
   readonly lane: 'quick' | 'full' | 'nightly';
   readonly verdict?: string;
-  readonly runner?: string;
+  readonly runner?: string | false;
   readonly allowUntyped?: readonly string[];
   readonly cacheDir?: string;
 }
@@ -25,7 +25,8 @@ export function defineTest(program: Command, commands: TestCommands, finish: Fin
     .option('--config <file>', 'module that exports "conformance", or JSON with options of the suite')
     .addOption(new Option('--lane <lane>', 'how much').choices(['quick', 'full', 'nightly']).default('quick'))
     .option('--verdict <file>', 'where the verdict is written (default ./conformance.json)')
-    .option('--runner <file>', 'a runner that has the package built in: run workflows on it as well')
+    .option('--runner <file>', 'a runner that has the package built in, to run workflows on (default: one is built)')
+    .option('--no-runner', 'run no workflows')
     .option('--allow-untyped <name>', 'accept a package whose types prove nothing (repeatable)', collect)
     .action((spec: string, flags: TestFlags) => finish(commands.test(spec, flags)));
 }

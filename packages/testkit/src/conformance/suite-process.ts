@@ -17,8 +17,8 @@ interface SuiteRequest {
   /** A module that exports `conformance`, or a JSON file with those options that are data. */
   readonly config?: string;
   readonly lane: Lane;
-  /** File of a runner that has the backend built in. */
-  readonly runner?: string;
+  /** File of a runner that has the backend built in; false for no workflows. Absent: what the options say. */
+  readonly runner?: string | false;
 }
 
 // Whoever starts this module wrote the request.
@@ -29,8 +29,12 @@ print({ event: 'verdict', verdict: await runConformance(options, { lane: request
 process.exit(0);
 
 /** A JavaScript file is for Node, everything else starts itself. */
-function withRunner(given: ConformanceOptions, file: string | undefined): ConformanceOptions {
+function withRunner(given: ConformanceOptions, file: string | false | undefined): ConformanceOptions {
   if (file === undefined) return given;
+  if (file === false) {
+    const { runner: _, ...rest } = given;
+    return rest;
+  }
   const isScript = /\.[cm]?js$/.test(file);
   return { ...given, runner: { ...given.runner, command: isScript ? [process.execPath, file] : [file] } };
 }
