@@ -6,6 +6,11 @@ export type { BuildEvent, EventSink, StepId } from './events.ts';
 export type { Execution } from './gate/how-to-execute.ts';
 export { hostTarget, type Target, targets } from './package/target.ts';
 export type { ListedBackend, SmokeReport } from './gate/smoke-run.ts';
+export {
+  createDistribution,
+  type NewDistribution,
+  type NewDistributionOptions,
+} from './create/create-distribution.ts';
 export { createBackend, type NewBackend, type NewBackendOptions } from './create/create-backend.ts';
 export { checkPackage, type PackageCheckOptions, type PackageCheckReport } from './lint/check-package.ts';
 export type { Finding, RuleId, Severity } from './lint/finding.ts';

@@ -7,72 +7,129 @@ import {
   requirePackageName,
   suggestedId,
 } from '../create/create-backend.ts';
+import {
+  createDistribution,
+  type NewDistribution,
+  requireDistributionName,
+  requireTitle,
+  suggestedTitle,
+} from '../create/create-distribution.ts';
 import { UserError } from '../user-error.ts';
-import type { CreateFlags } from './define-create.ts';
+import type { CreateFlags, CreateKind } from './define-create.ts';
 import { exitCodes } from './exit-codes.ts';
 
-/** The command `create backend`. Resolves to its exit code. */
+/** The command `create`. Resolves to its exit code. */
 export async function createCommand(
+  kind: CreateKind,
   name: string | undefined,
   flags: CreateFlags,
   signal: AbortSignal,
 ): Promise<number> {
   const cwd = process.cwd();
   const isAsking = flags.interactive && process.stdin.isTTY && process.stdout.isTTY && flags.logFormat !== 'json';
-  const answers = isAsking ? await ask(name, flags, signal) : { name: given(name), ...flags };
-  const made = await createBackend({
-    cwd,
-    name: answers.name,
-    ...(answers.id === undefined ? {} : { id: answers.id }),
-    ...(answers.dir === undefined ? {} : { dir: answers.dir }),
-  });
+  using questions = isAsking ? openQuestions(signal) : undefined;
+  const make = kind === 'backend' ? makeBackend : makeDistribution;
+  const { made, words } = await make(name, flags, cwd, questions);
   process.stdout.write(
-    flags.logFormat === 'json' ? `${JSON.stringify({ event: 'created', ...made })}\n` : words(made, cwd),
+    flags.logFormat === 'json' ? `${JSON.stringify({ event: 'created', ...made })}\n` : `${words.join('\n')}\n`,
   );
   return exitCodes.done;
 }
 
-function given(name: string | undefined): string {
-  if (name !== undefined) return name;
-  throw new UserError('FRB101', 'create backend: expected the name of the package, found none', {
-    next: 'name it, such as forgejo-runner-build create backend @acme/backend-foo',
-  });
+/** What was made, and what is said of it. */
+interface Made {
+  readonly made: NewBackend | NewDistribution;
+  readonly words: readonly string[];
 }
 
-type Answers = Pick<CreateFlags, 'id' | 'dir'> & { readonly name: string };
-
-/** Asks for what the command line does not say, until it can be right. */
-async function ask(name: string | undefined, flags: CreateFlags, signal: AbortSignal): Promise<Answers> {
-  using reading = createInterface({ input: process.stdin, output: process.stdout });
-  const until = async (question: string, suggestion: string, check: (answer: string) => void): Promise<string> => {
-    for (;;) {
-      const shown = suggestion === '' ? question : `${question} (${suggestion})`;
-      const answer = (await reading.question(`${shown}: `, { signal })).trim() || suggestion;
-      try {
-        check(answer);
-        return answer;
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        process.stdout.write(`  ${error.message}\n  ${error.next}\n`);
-      }
-    }
-  };
-  const chosen = name ?? (await until('Name of the npm package', '', requirePackageName));
+async function makeBackend(
+  name: string | undefined,
+  flags: CreateFlags,
+  cwd: string,
+  questions: Questions | undefined,
+): Promise<Made> {
+  const chosen =
+    name ?? (await questions?.until('Name of the npm package', '', requirePackageName)) ?? lacks('backend');
   requirePackageName(chosen);
-  const id = flags.id ?? (await until('Id of the backend in labels', suggestedId(chosen), requireId));
-  const dir = flags.dir ?? (await until('Folder', chosen.split('/').at(-1) ?? chosen, () => undefined));
-  return { name: chosen, id, dir };
-}
-
-function words({ name, id, dir, files }: NewBackend, cwd: string): string {
-  const folder = path.relative(cwd, dir) || '.';
-  return [
-    `${name} is in ${folder}: ${files.length} files of a backend "${id}" that works.`,
+  const id = flags.id ?? (await questions?.until('Id of the backend in labels', suggestedId(chosen), requireId));
+  const dir = flags.dir ?? (await questions?.until('Folder', chosen.split('/').at(-1) ?? chosen, () => undefined));
+  const made = await createBackend({
+    cwd,
+    name: chosen,
+    ...(id === undefined ? {} : { id }),
+    ...(dir === undefined ? {} : { dir }),
+  });
+  const folder = path.relative(cwd, made.dir) || '.';
+  const words = [
+    `${made.name} is in ${folder}: ${made.files.length} files of a backend "${made.id}" that works.`,
     'Next:',
     `  cd ${folder} && npm install`,
     '  npm test           # its tests and the conformance suite',
     '  npm run try        # a workflow on it, from its sources',
     'Then change src/ into what it shall be.',
-    '',
-  ].join('\n');
+  ];
+  return { made, words };
+}
+
+async function makeDistribution(
+  name: string | undefined,
+  flags: CreateFlags,
+  cwd: string,
+  questions: Questions | undefined,
+): Promise<Made> {
+  const chosen =
+    name ?? (await questions?.until('Name of the distribution', '', requireDistributionName)) ?? lacks('distribution');
+  requireDistributionName(chosen);
+  const title = flags.title ?? (await questions?.until('Name for people', suggestedTitle(chosen), requireTitle));
+  const dir = flags.dir ?? (await questions?.until('Folder', chosen, () => undefined));
+  const made = await createDistribution({
+    cwd,
+    name: chosen,
+    ...(title === undefined ? {} : { title }),
+    ...(dir === undefined ? {} : { dir }),
+  });
+  const folder = path.relative(cwd, made.dir) || '.';
+  const words = [
+    `${made.title} is in ${folder}: ${made.files.length} files that a runner is released from.`,
+    'Next:',
+    `  cd ${folder} && npm install`,
+    '  npm run lock                       # chooses versions: commit the lock',
+    '  npm run pack -- --release 0.1.0    # all files of a release',
+    'What goes in stands in forgejo-runner.build.yaml, what lies beside the executable in files/.',
+  ];
+  return { made, words };
+}
+
+const examples = { backend: '@acme/backend-foo', distribution: 'acme-runner' } as const;
+
+function lacks(kind: CreateKind): never {
+  const what = kind === 'backend' ? 'the package' : 'the distribution';
+  throw new UserError('FRB101', `create ${kind}: expected the name of ${what}, found none`, {
+    next: `name it, such as forgejo-runner-build create ${kind} ${examples[kind]}`,
+  });
+}
+
+/** Asks for what the command line does not say, until it can be right. */
+interface Questions extends Disposable {
+  readonly until: (question: string, suggestion: string, check: (answer: string) => void) => Promise<string>;
+}
+
+function openQuestions(signal: AbortSignal): Questions {
+  const reading = createInterface({ input: process.stdin, output: process.stdout });
+  return {
+    until: async (question, suggestion, check) => {
+      for (;;) {
+        const shown = suggestion === '' ? question : `${question} (${suggestion})`;
+        const answer = (await reading.question(`${shown}: `, { signal })).trim() || suggestion;
+        try {
+          check(answer);
+          return answer;
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          process.stdout.write(`  ${error.message}\n  ${error.next}\n`);
+        }
+      }
+    },
+    [Symbol.dispose]: () => reading.close(),
+  };
 }

@@ -23,7 +23,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       why: async (name, flags) => (await import('./outdated.ts')).whyCommand(name, flags),
       cache: async (action, flags) => (await import('./cache.ts')).cacheCommand(action, flags),
       search: async (words, flags) => (await import('./search.ts')).searchCommand(words, flags, interrupts.signal),
-      create: async (_kind, name, flags) => (await import('./create.ts')).createCommand(name, flags, interrupts.signal),
+      create: async (kind, name, flags) =>
+        (await import('./create.ts')).createCommand(kind, name, flags, interrupts.signal),
       check: async (dir, flags) => (await import('./check.ts')).checkCommand(dir, flags, interrupts.signal),
       test: async (spec, flags) => (await import('./test.ts')).testCommand(spec, flags, interrupts.signal),
       pack: async (flags) => (await import('./pack.ts')).packCommand(flags, interrupts.signal),
