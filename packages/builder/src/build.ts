@@ -8,6 +8,8 @@ import { findDuplicates } from './check/duplicates.ts';
 import { entryFiles, withoutAwait } from './entry/entry-source.ts';
 import { layOutPackages, writeEntry } from './entry/work-folder.ts';
 import { type BuildEvent, type EventSink, runStep } from './events.ts';
+import { embedEvidence, makeEvidence } from './evidence/evidence.ts';
+import { writeEvidence } from './evidence/write-evidence.ts';
 import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
 import { type Execution, inWords } from './gate/how-to-execute.ts';
 import { type SmokeReport, smokeRun } from './gate/smoke-run.ts';
@@ -49,6 +51,8 @@ export interface BuildOptions extends LockOptions {
   readonly cacheDir?: string;
   /** Builds also when nothing changed since the output was written. */
   readonly isForced?: boolean;
+  /** Folder for what can be said of the result: SBOM, provenance, licences, sizes, checksums. */
+  readonly evidenceDir?: string;
   /** Starts the result before it is written. Default true. */
   readonly isSmokeRun?: boolean;
   readonly onEvent?: EventSink;
@@ -122,7 +126,9 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
   const [bundled, checked] = await both(assemble(running, resolution), check(running, resolution), signal);
   const warnings = [...checked.warnings, ...bundled.warnings];
   emitWarnings(emit, warnings);
-  const outputs = await pack(running, bundled);
+  const buildInfo = makeBuildInfo(resolution, installation, options.distribution);
+  const evidence = await makeEvidence({ ...options, bundle: bundled, resolution, installation, buildInfo });
+  const outputs = await pack(running, { ...bundled, code: embedEvidence(bundled.code, evidence) });
   const { budgets } = options.manifest;
   throwAll(outputs.flatMap((one) => findTooLarge(one.sizeBytes, bundled.packages, budgets.get('size'))));
   const { artefacts, smoke } = await smokeAll(running, outputs, resolution);
@@ -130,10 +136,15 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
     for (const one of outputs) await writeOutput(one.destination, one.file);
     return { result: undefined, detail: outputs.map((one) => one.destination).join(', ') };
   });
+  const title = `${options.distribution?.name ?? 'forgejo-runner'} ${resolution.runner.version}`;
+  const evidenceFiles =
+    options.evidenceDir === undefined
+      ? []
+      : await writeEvidence(options.evidenceDir, evidence, { results: artefacts, packages: bundled.packages, title });
   const built: Remembered = { artefacts, packages: bundled.packages, smoke };
   const inputs = inputsOf(running, bundled, checked);
   if (inputs !== undefined) {
-    const written = artefacts.map((one) => one.file);
+    const written = [...artefacts.map((one) => one.file), ...evidenceFiles];
     await rememberResult(key, { inputs, outputs: written, startedAtMs, warnings, report: built }, store);
   }
   return reportOf(running, resolution, { ...built, warnings, isUnchanged: false });

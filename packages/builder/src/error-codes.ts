@@ -5,7 +5,7 @@ export interface ErrorCodeEntry {
   /** One next step that works, printed unless the error knows a better one. */
   readonly next: string;
   /** Exit code of the command, see `cli/exit-codes`. */
-  readonly exit: 2 | 3 | 4 | 5 | 6 | 7;
+  readonly exit: 2 | 3 | 4 | 5 | 6 | 7 | 8;
 }
 
 /** A code of {@link errorCodes}. */
@@ -68,7 +68,8 @@ export type ErrorCode =
   | 'FRB601'
   | 'FRB602'
   | 'FRB603'
-  | 'FRB604';
+  | 'FRB604'
+  | 'FRB701';
 
 /** All errors of the builder that somebody can fix. `docs/reference/errors-builder.md` has a row for each. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
@@ -427,5 +428,11 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     cause: 'the disk that the cache lies on is full, or writing there is not allowed',
     next: 'make room, or choose another --cache-dir; nothing was built',
     exit: 6,
+  },
+  FRB701: {
+    title: 'Not reproduced',
+    cause: 'building it again from the lock and the request that it carries gave other bytes',
+    next: 'see which input differs first, more of them with --verbose; folders of this machine are named by --with and --replace',
+    exit: 8,
   },
 };

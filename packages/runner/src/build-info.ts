@@ -20,6 +20,8 @@ export interface BuildInfo {
   readonly distribution?: BuiltDistribution;
   /** The lock of the build as the builder packs it: `forgejo-runner-lock-1:`, raw deflate in base 64, `;`. */
   readonly lock?: string;
+  /** SBOM, provenance and licences, packed in the same way: `forgejo-runner-evidence-1:`. */
+  readonly evidence?: string;
 }
 
 /** The name that somebody ships a runner under. */

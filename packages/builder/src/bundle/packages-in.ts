@@ -10,6 +10,8 @@ export interface BundledPackage {
   readonly dir: string;
   /** What it weighs in the result. */
   readonly bytes: number;
+  /** Files that went in, within the package, and what each weighs in the result. */
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** SPDX expression of its package.json; undefined where it names none. */
   readonly license: string | undefined;
   /** Names of the packages that it depends on. */
@@ -30,10 +32,15 @@ export async function packagesIn(metafile: Metafile, workDir: string): Promise<r
     owners.set(dir, known);
     const owner = await known;
     if (owner === undefined || owner.dir === workDir) continue;
-    const before = found.get(owner.dir) ?? { ...owner, bytes: 0, ...(await described(owner.dir)) };
-    found.set(owner.dir, { ...before, bytes: before.bytes + bytes });
+    const before = found.get(owner.dir) ?? { ...owner, bytes: 0, files: [], ...(await described(owner.dir)) };
+    const name = path.relative(owner.dir, file).replaceAll(path.sep, '/');
+    found.set(owner.dir, { ...before, bytes: before.bytes + bytes, files: [...before.files, { name, bytes }] });
   }
-  return [...found.values()].toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
+  const all = [...found.values()].map((one) => ({
+    ...one,
+    files: one.files.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  }));
+  return all.toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
 }
 
 async function described(dir: string): Promise<Pick<BundledPackage, 'license' | 'needs'>> {

@@ -29,6 +29,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       output,
       isExecutable,
       ...(targets === undefined ? {} : { targets }),
+      ...(flags.evidence === undefined ? {} : { evidenceDir: path.resolve(cwd, flags.evidence) }),
       ...project.lock,
       cwd,
       signal,

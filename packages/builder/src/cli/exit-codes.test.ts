@@ -9,6 +9,7 @@ it.each([
   [new UserError('FRB503', 'x'), 5],
   [new UserError('FRB602', 'x'), 6],
   [new UserError('FRB501', 'x'), 7],
+  [new UserError('FRB701', 'x'), 8],
   [new UserErrors([new UserError('FRB401', 'x'), new UserError('FRB302', 'x')]), 4],
   [new TypeError('a defect'), 1],
   [undefined, 1],

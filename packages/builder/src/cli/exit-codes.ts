@@ -11,6 +11,7 @@ export const exitCodes = {
   bundling: 5,
   packaging: 6,
   gate: 7,
+  notReproduced: 8,
   /** As shells report SIGINT. */
   interrupted: 130,
 } as const;

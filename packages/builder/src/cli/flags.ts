@@ -38,6 +38,7 @@ export interface BuildFlags extends ProjectFlags {
   readonly output?: string;
   readonly sea?: boolean;
   readonly target?: readonly string[];
+  readonly evidence?: string;
   readonly native?: readonly string[];
   readonly denyLicense?: readonly string[];
   readonly budget?: readonly string[];
@@ -110,6 +111,7 @@ export function buildFlags(command: Command): Command {
     .option('-o, --output <file>', 'file of the result (default ./forgejo-runner.mjs, with --sea ./forgejo-runner)')
     .option('--sea', 'make one executable that needs no Node')
     .option('--target <platform>', `make one executable for a platform: ${targets.join(', ')} (repeatable)`, collect)
+    .option('--evidence <dir>', 'write SBOM, provenance, licences, a report of sizes and checksums into a folder')
     .option('--native <name=policy>', 'native addons of a package: stub, embed or fail (repeatable)', collect)
     .option(
       '--deny-license <licence>',

@@ -21,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       outdated: async (flags) => (await import('./outdated.ts')).outdatedCommand(flags, interrupts.signal),
       update: async (names, flags) => (await import('./update.ts')).updateCommand(names, flags, interrupts.signal),
       why: async (name, flags) => (await import('./outdated.ts')).whyCommand(name, flags),
+      verify: async (file, flags) => (await import('./verify.ts')).verifyCommand(file, flags, interrupts.signal),
       cache: async (action, flags) => (await import('./cache.ts')).cacheCommand(action, flags),
       search: async (words, flags) => (await import('./search.ts')).searchCommand(words, flags, interrupts.signal),
       create: async (kind, name, flags) =>

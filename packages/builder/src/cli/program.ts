@@ -8,6 +8,7 @@ import { defineLock, type LockCommands } from './define-lock.ts';
 import { defineManifest, type ManifestCommands } from './define-manifest.ts';
 import { definePack, type PackCommands } from './define-pack.ts';
 import { defineTest, type TestCommands } from './define-test.ts';
+import { defineVerify, type VerifyCommands } from './define-verify.ts';
 import { type BuildFlags, buildFlags, lockFlags, projectFlags, type RunFlags } from './flags.ts';
 
 /** What the commands do. Each resolves to its exit code. */
@@ -19,6 +20,7 @@ export interface Commands
     CheckCommands,
     CreateCommands,
     PackCommands,
+    VerifyCommands,
     CacheCommands {
   readonly build: (flags: BuildFlags) => Promise<number>;
   readonly run: (flags: RunFlags, args: readonly string[]) => Promise<number>;
@@ -68,6 +70,7 @@ export function defineProgram(version: string, commands: Commands, finish: Finis
   defineTest(program, commands, finish);
   defineCheck(program, commands, finish);
   definePack(program, commands, finish);
+  defineVerify(program, commands, finish);
   defineCache(program, commands, finish);
   return program;
 }

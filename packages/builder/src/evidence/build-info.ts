@@ -1,3 +1,4 @@
+import { evidencePlaceholder } from './evidence-placeholder.ts';
 import { embedLock } from './embedded-lock.ts';
 import type { BuiltDistribution } from '../manifest/distribution.ts';
 import { esbuildVersion } from '../resolve/esbuild-version.ts';
@@ -23,6 +24,8 @@ export interface BuildInfo {
   readonly distribution?: BuiltDistribution;
   /** What it was locked to, packed: `update --from` reads it. */
   readonly lock: string;
+  /** What is in it, of what it was made and under which licences, packed after it was bundled. */
+  readonly evidence: string;
 }
 
 /** One package that was chosen by name. */
@@ -66,6 +69,7 @@ export function makeBuildInfo(
     ],
     ...(distribution === undefined ? {} : { distribution }),
     lock: embedLock(resolution.lock),
+    evidence: evidencePlaceholder,
   };
 }
 

@@ -1,6 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { apiVersion } from '@forgejo-runner/core';
 import { type BuildInfo, type BuiltPackage, distributionTitle } from '../build-info.ts';
+import type { Io } from '../io.ts';
 import { runnerVersion } from '../runner-version.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -8,11 +9,19 @@ import { formatTable } from './format-table.ts';
 
 /** `build-info`: what the builder wrote into this runner, or what can be said of one that was put together by hand. */
 export async function showBuildInfo(
-  options: { readonly json?: boolean; readonly lock?: boolean },
+  options: {
+    readonly json?: boolean;
+    readonly lock?: boolean;
+    readonly sbom?: boolean;
+    readonly provenance?: boolean;
+    readonly licenses?: boolean;
+  },
   context: CommandContext,
 ): Promise<number> {
   const { io } = context;
   if (options.lock === true) return showLock(context);
+  const part = (['sbom', 'provenance', 'licenses'] as const).find((name) => options[name] === true);
+  if (part !== undefined) return showEvidence(part, context);
   const buildInfo = withoutLock(context.buildInfo);
   if (options.json === true) {
     const answer = buildInfo ?? { schema: 1, builder: null, runner: runnerVersion, api: apiVersion, packages: [] };
@@ -54,19 +63,35 @@ function packageRow(built: BuiltPackage): readonly string[] {
   return [`${built.name}@${built.version}`, source, built.backends.length === 0 ? '-' : built.backends.join(', ')];
 }
 
-/** The lock is for programs, and far longer than all the rest. */
+/** What is packed is for programs, and far longer than all the rest. */
 function withoutLock(buildInfo: BuildInfo | undefined): BuildInfo | undefined {
   if (buildInfo === undefined) return undefined;
-  const { lock: _, ...rest } = buildInfo;
+  const { lock: _lock, evidence: _evidence, ...rest } = buildInfo;
   return rest;
 }
 
 function showLock({ io, buildInfo }: CommandContext): number {
-  const packed = /^forgejo-runner-lock-1:([A-Za-z0-9+/=]+);$/.exec(buildInfo?.lock ?? '')?.[1];
-  if (packed === undefined) {
-    io.stderr.write('expected a runner that forgejo-runner-build made, found none of its locks in this one\n');
-    return exitCodes.failure;
-  }
-  io.stdout.write(inflateRawSync(Buffer.from(packed, 'base64')).toString('utf8'));
+  const lock = unpacked(buildInfo?.lock, 'lock');
+  if (lock === undefined) return foundNone(io, 'locks');
+  io.stdout.write(lock);
   return exitCodes.success;
+}
+
+function showEvidence(part: 'sbom' | 'provenance' | 'licenses', { io, buildInfo }: CommandContext): number {
+  const evidence = unpacked(buildInfo?.evidence, 'evidence');
+  if (evidence === undefined) return foundNone(io, 'evidence');
+  // As the builder wrote it.
+  const value: unknown = (JSON.parse(evidence) as Readonly<Record<string, unknown>>)[part];
+  io.stdout.write(typeof value === 'string' ? value : `${JSON.stringify(value, undefined, 2)}\n`);
+  return exitCodes.success;
+}
+
+function unpacked(packed: string | undefined, kind: string): string | undefined {
+  const content = new RegExp(`^forgejo-runner-${kind}-1:([A-Za-z0-9+/=]+);$`).exec(packed ?? '')?.[1];
+  return content === undefined ? undefined : inflateRawSync(Buffer.from(content, 'base64')).toString('utf8');
+}
+
+function foundNone(io: Io, what: string): number {
+  io.stderr.write(`expected a runner that forgejo-runner-build made, found none of its ${what} in this one\n`);
+  return exitCodes.failure;
 }

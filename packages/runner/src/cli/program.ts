@@ -135,7 +135,10 @@ function commands(): readonly (readonly [Command, Action])[] {
         .summary('show what this runner was built from')
         .description('Shows which packages this runner was built from, and with what.')
         .option('--json', 'print JSON')
-        .option('--lock', 'print the lock of the build, with every package below those'),
+        .option('--lock', 'print the lock of the build, with every package below those')
+        .option('--sbom', 'print what is in this runner, as CycloneDX')
+        .option('--provenance', 'print what it was made from, as an in-toto statement')
+        .option('--licenses', 'print the licences of all that is in it'),
       async (command, context) => (await import('./build-info.ts')).showBuildInfo(command.opts(), context),
     ],
     [

@@ -1,0 +1,2 @@
+/** What stands in a bundle until its evidence is known. */
+export const evidencePlaceholder = 'forgejo-runner-evidence-0';
