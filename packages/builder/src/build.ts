@@ -237,22 +237,22 @@ async function assemble(running: Build, resolution: Resolution): Promise<Bundle>
 
 /** For an executable CommonJS, which starts faster, unless something in it needs to be a module. */
 async function bundleFor(
-  request: Omit<BundleRequest, 'format'>,
+  request: Pick<BundleRequest, 'workDir' | 'resolution' | 'manifest'>,
   isExecutable: boolean,
   entry: string,
   store: Store,
 ): Promise<Bundle> {
   // Loaded when there is something to do.
   const { bundle, NeedsModules } = await import('./bundle/bundle.ts');
-  if (!isExecutable) return bundle({ ...request, format: 'esm' }, store);
+  if (!isExecutable) return bundle({ ...request, format: 'esm', isInParts: true }, store);
   const file = path.join(request.workDir, 'entry.mjs');
   try {
     await writeFile(file, await withoutAwait(entry, store));
-    return await bundle({ ...request, format: 'cjs' }, store);
+    return await bundle({ ...request, format: 'cjs', isInParts: false }, store);
   } catch (error) {
     if (!(error instanceof NeedsModules)) throw error;
     await writeFile(file, entry);
-    return bundle({ ...request, format: 'esm' }, store);
+    return bundle({ ...request, format: 'esm', isInParts: false }, store);
   }
 }
 

@@ -1,23 +1,25 @@
 import type { BuildInfo } from './build-info.ts';
 import { exitCodeOfSignal } from './cli/exit-codes.ts';
 import { Interruption, type OutputStream } from './io.ts';
-import { main } from './main.ts';
+import { type ImportedBackends, main } from './main.ts';
 
 export type { BuildInfo, BuiltDistribution, BuiltPackage } from './build-info.ts';
+export type { ImportedBackends } from './main.ts';
 
 /** What a generated entry tells the runner. */
 export interface RunOptions {
   /** What the runner was built from; absent where it was put together by hand. */
   readonly buildInfo?: BuildInfo;
-  /** Backend package to the milliseconds that importing it took, where the entry measured that. */
-  readonly importTimes?: ReadonlyMap<string, number>;
+  /** Imports the backends, each of which registers itself. Called once, by commands that need them. */
+  readonly importBackends?: () => Promise<ImportedBackends>;
   /** Stops keeping signals, and hands over those that came while this module was loaded. */
   readonly takeEarlySignals?: () => readonly NodeJS.Signals[];
 }
 
 /**
  * Runs the runner on the command line of this process. An entry imports the backends that the runner shall have, each
- * of which registers itself, and then calls this:
+ * of which registers itself, and then calls this. Or it hands `importBackends` over, so that commands that need no
+ * backend do not wait for one.
  *
  * ```ts
  * import '@forgejo-runner/backend-host';

@@ -100,8 +100,24 @@ it('lists backends as JSON', async () => {
 
 it('says how long importing a backend took, where the entry measured it', async () => {
   const importTimes = new Map([['@acme/host', 12.3456]]);
-  const { stdout } = await runMain(['list-backends', '--json'], { factories: two, importTimes });
+  const options = { factories: two, importBackends: () => Promise.resolve({ importTimes }) };
+  const { stdout } = await runMain(['list-backends', '--json'], options);
   expect(JSON.parse(stdout)).toMatchObject({ backends: [{ id: 'host', importMs: 12.3 }, { id: 'tart' }] });
+});
+
+it.each(['--version', '--help', 'exec --help', 'build-info', 'generate-config', 'completion bash', 'man-page'])(
+  'imports no backend for %s',
+  async (line) => {
+    const options = { buildInfo, importBackends: () => Promise.reject(new Error('backends were imported')) };
+    expect(await runMain(line.split(' '), options)).toMatchObject({ exitCode: 0, stderr: '' });
+  },
+);
+
+it('imports the backends before a command that needs them, once', async () => {
+  let imports = 0;
+  const importBackends = () => Promise.resolve({ importTimes: new Map([['x', (imports += 1)]]) });
+  await runMain(['list-backends'], { factories: two, importBackends });
+  expect(imports).toBe(1);
 });
 
 it('shows what it was built from', async () => {

@@ -1,6 +1,7 @@
 import { dockerDrivers, factories, type FactoryRegistry } from '@forgejo-runner/core';
 import { CommanderError } from 'commander';
 import type { BuildInfo } from './build-info.ts';
+import type { CommandContext } from './cli/command-context.ts';
 import { exitCodes } from './cli/exit-codes.ts';
 import { printError } from './cli/print-error.ts';
 import { makeProgram } from './cli/program.ts';
@@ -10,10 +11,16 @@ import { UserError } from './user-error.ts';
 /** What a runner is made of beside its code. */
 export interface MainOptions {
   readonly buildInfo?: BuildInfo;
-  /** Backend package to the milliseconds that importing it took, where the entry measured that. */
-  readonly importTimes?: ReadonlyMap<string, number>;
+  /** Imports the backends, each of which registers itself. Called once, by commands that need them. */
+  readonly importBackends?: () => Promise<ImportedBackends>;
   /** The backends; those of the process where absent. */
   readonly factories?: FactoryRegistry;
+}
+
+/** What importing the backends gave, beside what they registered. */
+export interface ImportedBackends {
+  /** Backend package to the milliseconds that importing it took. */
+  readonly importTimes?: ReadonlyMap<string, number>;
 }
 
 /**
@@ -22,9 +29,14 @@ export interface MainOptions {
  */
 export async function main(args: readonly string[], io: Io, options: MainOptions = {}): Promise<number> {
   let exitCode: number = exitCodes.success;
-  const driver = dockerDrivers.get()?.driver;
-  const context = { io, factories, ...(driver === undefined ? {} : { dockerDriver: driver }), ...options };
-  const program = makeProgram(context, (code) => {
+  const { importBackends, ...known } = options;
+  const context = { io, factories, ...known };
+  const openContext = async (): Promise<CommandContext> => {
+    const imported = await importBackends?.();
+    const driver = dockerDrivers.get()?.driver;
+    return { ...context, ...imported, ...(driver === undefined ? {} : { dockerDriver: driver }) };
+  };
+  const program = makeProgram(context, openContext, (code) => {
     exitCode = code;
   });
   try {

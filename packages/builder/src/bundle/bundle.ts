@@ -8,7 +8,6 @@ import type { Store } from '../store/store.ts';
 import { throwAll, UserError } from '../user-error.ts';
 import { droppedImports, translateBundleErrors } from './bundle-errors.ts';
 import { findHazards, hazardError } from './hazards.ts';
-import { isLazyBuiltin, lazyBuiltins } from './lazy-builtins.ts';
 import { findTooHeavy } from './budgets.ts';
 import { findDenied } from './licenses.ts';
 import { type NativeAddons, nativeAddons, type RefusedAddon } from './native-addons.ts';
@@ -16,6 +15,7 @@ import { type OneCore, oneCore } from './one-core.ts';
 import { type BundledPackage, packagesIn } from './packages-in.ts';
 import { type Remedies, remedies } from './remedies.ts';
 import { keepBackends, sourceOfPackages } from './resolve-packages.ts';
+import { commonJs, inOneFile, nameParts } from './parts.ts';
 import { withStableNames } from './stable-names.ts';
 
 /** A runner in one file. */
@@ -40,17 +40,17 @@ export interface BundleRequest {
   readonly resolution: Resolution;
   readonly manifest: Manifest;
   readonly format: 'esm' | 'cjs';
+  /** What is imported lazily is read lazily: for a file. An executable has its code compiled already. */
+  readonly isInParts: boolean;
 }
 
 /** What the packages of the runner ask for in `engines`. */
 const oldestNode = [24, 15] as const;
 
-const esmBanner = [
+const banner = [
   '#!/usr/bin/env node',
-  // CommonJS dependencies call `require` and read `__dirname`; a module has neither.
-  "import{createRequire as __createRequire}from'node:module';import{fileURLToPath as __toPath}from'node:url';import{dirname as __toDir}from'node:path';const require=__createRequire(import.meta.url),__filename=__toPath(import.meta.url),__dirname=__toDir(__filename);",
   // Without it an old Node fails somewhere in the middle, with a stack trace.
-  `{const[major,minor]=process.versions.node.split('.').map(Number);if(major<${oldestNode[0]}||major===${oldestNode[0]}&&minor<${oldestNode[1]}){process.stderr.write('expected Node ${oldestNode.join('.')} or newer, found '+process.versions.node+'; next: start '+__filename+' with a newer Node, or build an executable that needs none: forgejo-runner-build --sea\\n');process.exit(1)}}`,
+  `{const[major,minor]=process.versions.node.split('.').map(Number);if(major<${oldestNode[0]}||major===${oldestNode[0]}&&minor<${oldestNode[1]}){process.stderr.write('expected Node ${oldestNode.join('.')} or newer, found '+process.versions.node+'; next: start '+process.argv[1]+' with a newer Node, or build an executable that needs none: forgejo-runner-build --sea\\n');process.exit(1)}}`,
 ].join('\n');
 
 /** The bundle cannot be CommonJS: something in it uses what only modules have. */
@@ -71,16 +71,15 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
   const { result, ...findings } = isWhole ? await runOnce(request, remedies(isWhole)) : lean;
   if (format === 'cjs' && result.warnings.some((warning) => warning.id === 'empty-import-meta'))
     throw new NeedsModules();
-  const inputs = Object.keys(result.metafile.inputs).filter((input) => !isLazyBuiltin(input));
+  const inputs = Object.keys(result.metafile.inputs);
   requireOneCore(inputs);
   const absolute = inputs.map((input) => path.resolve(workDir, input));
   const [packages] = await Promise.all([packagesIn(result.metafile, workDir), requireUnchanged(absolute, store.dir)]);
   const { denyLicenses, budgets } = request.manifest;
   throwAll([...findDenied(packages, denyLicenses), ...findTooHeavy(packages, budgets)]);
   const warnings = await judge(request, result.warnings, absolute, findings, store);
-  const code = result.outputFiles[0]?.text ?? '';
   return {
-    code: withStableNames(code, inputs),
+    code: codeOf(result, request, inputs),
     format,
     inputs: absolute,
     warnings,
@@ -90,10 +89,23 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
   };
 }
 
+function codeOf(result: Result, { workDir, format, isInParts }: BundleRequest, inputs: readonly string[]): string {
+  const { outputFiles, metafile } = result;
+  if (isInParts) {
+    const parts = nameParts(outputFiles, metafile, workDir);
+    return inOneFile(
+      parts.map((part) => ({ ...part, code: withStableNames(part.code, inputs) })),
+      banner,
+    );
+  }
+  const code = withStableNames(outputFiles[0]?.text ?? '', inputs);
+  return format === 'esm' ? `${banner}\n${commonJs}${code}` : code;
+}
+
 type Result = BuildResult<{ metafile: true; write: false }>;
 
 async function runOnce(request: BundleRequest, cures: Remedies): Promise<Findings & { readonly result: Result }> {
-  const { workDir, resolution, manifest, format } = request;
+  const { workDir, resolution, manifest } = request;
   const core = oneCore(resolution, workDir);
   const addons = nativeAddons(manifest.native);
   const plugins = [
@@ -102,29 +114,29 @@ async function runOnce(request: BundleRequest, cures: Remedies): Promise<Finding
     cures.plugin,
     sourceOfPackages(resolution.folders),
     ...keepBackends(resolution),
-    ...(format === 'esm' ? [lazyBuiltins()] : []),
   ];
   return { result: await runEsbuild(request, plugins), core, addons, cures };
 }
 
 async function runEsbuild(request: BundleRequest, plugins: Plugin[]): Promise<Result> {
-  const { workDir, format } = request;
+  const { format } = request;
   try {
-    return await esbuild.build({ ...options(workDir, format), plugins, metafile: true, write: false });
+    return await esbuild.build({ ...options(request), plugins, metafile: true, write: false });
   } catch (error) {
     const { errors } = error as Partial<BuildFailure>;
     if (errors === undefined) throw error;
     if (format === 'cjs' && errors.some((one) => one.text.includes('Top-level await'))) throw new NeedsModules();
-    throwAll(await translateBundleErrors(distinct(errors), workDir));
+    throwAll(await translateBundleErrors(distinct(errors), request.workDir));
     throw error;
   }
 }
 
-function options(workDir: string, format: 'esm' | 'cjs'): BuildOptions {
+function options({ workDir, format, isInParts }: BundleRequest): BuildOptions {
   return {
     absWorkingDir: workDir,
     entryPoints: ['entry.mjs'],
-    outfile: path.join(workDir, format === 'esm' ? 'runner.mjs' : 'runner.cjs'),
+    outdir: workDir,
+    splitting: isInParts,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -138,7 +150,6 @@ function options(workDir: string, format: 'esm' | 'cjs'): BuildOptions {
     legalComments: 'eof',
     logLevel: 'silent',
     charset: 'utf8',
-    banner: format === 'esm' ? { js: esmBanner } : {},
     // Inside an executable only `require` finds Node's own modules.
     ...(format === 'cjs' ? { supported: { 'dynamic-import': false } } : {}),
   };

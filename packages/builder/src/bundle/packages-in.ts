@@ -21,9 +21,10 @@ export interface BundledPackage {
 /** Every package that is in a bundle, the heaviest first. What was installed and not used is not among them. */
 export async function packagesIn(metafile: Metafile, workDir: string): Promise<readonly BundledPackage[]> {
   const found = new Map<string, BundledPackage>();
-  const [output] = Object.values(metafile.outputs);
   const inputs = new Map(Object.keys(metafile.inputs).map((input) => [input, 0]));
-  for (const [input, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) inputs.set(input, bytesInOutput);
+  for (const output of Object.values(metafile.outputs)) {
+    for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) inputs.set(input, bytesInOutput);
+  }
   const owners = new Map<string, ReturnType<typeof packageAround>>();
   for (const [input, bytes] of inputs) {
     const file = path.resolve(workDir, input);

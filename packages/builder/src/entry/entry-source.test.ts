@@ -37,16 +37,12 @@ it('writes a program that a person can read', async () => {
   await using folder = await openTempFolder();
   const files = await entryFiles(resolutionOf('@acme/a', 'b'), templates, openStore(folder.path));
   expect(
-    files['entry.mjs'],
+    files['backends.mjs'],
   ).toBe(`// What this runner is made of, in the order of registration. Made by forgejo-runner-build.
-import { takeEarlySignals } from './early-signals.mjs';
-import { run } from '@forgejo-runner/runner';
-import buildInfo from './build-info.json' with { type: 'json' };
-import { importTimes } from './import-times.mjs';
 import './backend-1.mjs'; // @acme/a 1.2.3
 import './backend-2.mjs'; // b 1.2.3
 
-await run(process.argv, { buildInfo, importTimes, takeEarlySignals });
+export { importTimes } from './import-times.mjs';
 `);
   expect(files['backend-2-begin.mjs']).toContain("attributeRegistrationsTo({ package: 'b', version: '1.2.3' });");
   expect(files['backend-2.mjs']).toContain("import './backend-2-begin.mjs';\nimport * as backend from 'b/register';");
@@ -66,6 +62,6 @@ it('waits for nothing at the top level where modules are not possible', async ()
   const store = openStore(folder.path);
   const { 'entry.mjs': entry = '' } = await entryFiles(resolutionOf('a'), templates, store);
   const plain = await withoutAwait(entry, store);
-  expect(plain).toContain('\nrun(process.argv, { buildInfo, importTimes, takeEarlySignals });\n');
+  expect(plain).toContain("\nimport('./program.mjs').then(");
   expect(plain).not.toContain('await');
 });

@@ -13,13 +13,15 @@ const filesSchema = z.record(z.string(), z.string());
 const templateNames = [
   'entry.mjs',
   'early-signals.mjs',
+  'program.mjs',
+  'backends.mjs',
   'import-times.mjs',
   'backend.mjs',
   'backend-begin.mjs',
   'older-backend.mjs',
 ] as const;
 /** Templates that say the same in every runner. */
-const asTheyAre = ['early-signals.mjs', 'import-times.mjs'] as const;
+const asTheyAre = ['entry.mjs', 'early-signals.mjs', 'program.mjs', 'import-times.mjs'] as const;
 type Templates = Readonly<Record<(typeof templateNames)[number], string>>;
 
 /**
@@ -29,7 +31,7 @@ type Templates = Readonly<Record<(typeof templateNames)[number], string>>;
 export async function entryFiles(resolution: Resolution, templateDir: string, store: Store): Promise<EntryFiles> {
   const modules = backendModules(resolution.backends);
   const templates = await readTemplates(templateDir);
-  const key = keyOf('entry-1', templates, modules);
+  const key = keyOf('entry-2', templates, modules);
   const known = filesSchema.safeParse(await store.readJson('entries', key));
   if (known.success) return known.data;
   const files = await generate(templates, modules);
@@ -71,7 +73,7 @@ async function generate(templates: Templates, modules: readonly BackendModule[])
     files[name] = file.getFullText();
   };
   for (const name of asTheyAre) files[name] = templates[name];
-  write('entry.mjs', templates['entry.mjs'], (file) => importBackends(file, modules));
+  write('backends.mjs', templates['backends.mjs'], (file) => importBackends(file, modules));
   for (const module of modules) {
     write(module.beginFile, templates['backend-begin.mjs'], (file) => fillIn(file, module, SyntaxKind.StringLiteral));
     const template = templates[module.adapter === undefined ? 'backend.mjs' : 'older-backend.mjs'];
@@ -81,9 +83,8 @@ async function generate(templates: Templates, modules: readonly BackendModule[])
 }
 
 function importBackends(file: SourceFile, modules: readonly BackendModule[]): void {
-  const after = file.getImportDeclarations().length;
   file.insertImportDeclarations(
-    after,
+    0,
     modules.map((module) => ({
       moduleSpecifier: `./${module.file}`,
       trailingTrivia: ` // ${module.packageName} ${module.version}`,

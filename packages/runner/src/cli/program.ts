@@ -8,8 +8,28 @@ import { execCommand, readExecOptions } from './exec-options.ts';
 /** Runs a command whose flags were read. Resolves with what the process exits with. */
 type Action = (command: Command, context: CommandContext) => Promise<number>;
 
-/** The command line of the runner. `setExitCode` gets what the chosen command ended with. */
-export function makeProgram(context: CommandContext, setExitCode: (code: number) => void): Command {
+/** Commands that need no backend. */
+const withoutBackends: ReadonlySet<string> = new Set([
+  'build-info',
+  'cache',
+  'cache-server',
+  'completion',
+  'generate-config',
+  'jobs',
+  'logs',
+  'man-page',
+  'validate',
+]);
+
+/**
+ * The command line of the runner. `setExitCode` gets what the chosen command ended with; `openContext` gives what a
+ * command that needs the backends may use.
+ */
+export function makeProgram(
+  context: CommandContext,
+  openContext: () => Promise<CommandContext>,
+  setExitCode: (code: number) => void,
+): Command {
   const program = new Command('forgejo-runner')
     .description('Runs Forgejo Actions jobs on the backends that this runner was built with.')
     .version(versionLine(context), '--version', 'print the version')
@@ -25,7 +45,10 @@ export function makeProgram(context: CommandContext, setExitCode: (code: number)
   withCommonOptions(program);
   for (const [command, action] of commands()) {
     command.copyInheritedSettings(program).allowExcessArguments(false);
-    command.action(async () => setExitCode(await action(command, context)));
+    command.action(async () => {
+      const used = withoutBackends.has(command.name()) ? context : await openContext();
+      setExitCode(await action(command, used));
+    });
     program.addCommand(withCommonOptions(command));
   }
   return program;

@@ -34,8 +34,10 @@ name, and asks on the terminal, without showing what is typed, where there is no
 `;
 
 it('is documented flag by flag', async () => {
+  const context = { io: fakeIo().io, factories: { register: () => {}, get: () => undefined, list: () => [] } };
   const program = makeProgram(
-    { io: fakeIo().io, factories: { register: () => {}, get: () => undefined, list: () => [] } },
+    context,
+    () => Promise.resolve(context),
     () => {},
   );
   const parts = [section(program), ...program.commands.map(section)];

@@ -1,0 +1,1 @@
+export { importTimes } from './import-times.mjs';
