@@ -26,3 +26,17 @@ it('says what it waited for and keeps the last failure', async () => {
     cause: { message: 'still closed' },
   });
 });
+
+it('takes no assertion, which would prove nothing', () => {
+  const looks = [
+    // @ts-expect-error: returns nothing
+    () => eventually(() => expect(1).toBe(1)),
+    // @ts-expect-error: resolves to nothing
+    () => eventually(async () => expect(1).toBe(1)),
+    // @ts-expect-error: returns nothing
+    () => eventually(() => {}),
+    () => eventually(() => [1, 2].find((one) => one === 2)),
+    () => eventually(async () => 1 + 1 === 2),
+  ];
+  expect(looks).toHaveLength(5);
+});

@@ -8,6 +8,15 @@ export interface EventuallyOptions {
   readonly what?: string;
 }
 
+/** A probe that gives nothing is none: `expect(x).toBe(y)` returns nothing, so that waiting for it never ends well. */
+export type Look<T> = [T] extends [never]
+  ? unknown
+  : 0 extends 1 & T
+    ? unknown
+    : [T] extends [void]
+      ? 'return what was found, or whether it was'
+      : unknown;
+
 /**
  * Waits until `probe` returns something truthy and returns that; a rejection counts as "not yet". For tests: it replaces
  * every fixed sleep.
@@ -19,7 +28,7 @@ export interface EventuallyOptions {
  * @throws Error that says what was waited for, how long, and the last failure as `cause`.
  */
 export async function eventually<T>(
-  probe: () => T | PromiseLike<T>,
+  probe: (() => T | PromiseLike<T>) & Look<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false | null | undefined | '' | 0>> {
   const timeoutMs = options.timeoutMs ?? 10_000;

@@ -1,4 +1,4 @@
-import { eventually } from '../eventually.ts';
+import { eventually, type Look } from '../eventually.ts';
 import type { JobBoard } from './job-board.ts';
 import {
   isDone,
@@ -54,7 +54,7 @@ export interface FakeJob {
 export function fakeJob(job: KnownJob, board: JobBoard): FakeJob {
   const log = () => job.task?.log;
   const texts = (): readonly string[] => log()?.rows.map(({ text }) => text) ?? [];
-  const until = async <T>(probe: () => T, what: string, { timeoutMs = 60_000 }: WaitOptions = {}) => {
+  const until = async <T>(probe: (() => T) & Look<T>, what: string, { timeoutMs = 60_000 }: WaitOptions = {}) => {
     try {
       return await eventually(probe, { timeoutMs, intervalMs: 10, what });
     } catch (error) {
