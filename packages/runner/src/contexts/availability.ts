@@ -54,11 +54,11 @@ const actionStep = 'github inputs strategy matrix steps job runner env';
  * Contexts, and functions beside the built-in ones, by place.
  *
  * Source: the table of context availability in GitHub's contexts reference; steps as Forgejo's runner evaluates them,
- * which takes expressions in `uses` and `shell` as well, and `secrets` in `if`.
+ * which takes expressions in `uses` and `shell` as well, `secrets` in `if`, and `env` in the `env` of workflow and job.
  */
 const table: Readonly<Record<ExpressionPlace, readonly [contexts: string, functions?: string]>> = {
   'run-name': ['github inputs vars'],
-  env: ['github secrets inputs vars'],
+  env: ['github secrets inputs vars env'],
   concurrency: ['github inputs vars'],
   'on.inputs.default': ['github inputs vars'],
   'on.outputs.value': ['github jobs vars inputs'],
@@ -69,7 +69,7 @@ const table: Readonly<Record<ExpressionPlace, readonly [contexts: string, functi
   'job.concurrency': [job],
   'job.environment': [job],
   'job.strategy': ['github needs vars inputs'],
-  'job.env': [`${job} secrets`],
+  'job.env': [`${job} secrets env`],
   'job.defaults.run': [`${job} env`],
   'job.continue-on-error': [job],
   'job.timeout-minutes': [job],

@@ -89,15 +89,39 @@ async function planned(...args: Parameters<typeof plan>): Promise<PlannedJob> {
 
 const steps = 'runs-on: here\nsteps: [{ run: "true" }]';
 
-it('evaluates variables of the workflow and of the job, later ones seeing earlier ones', async () => {
-  const job = await planned(`env: { C: "\${{ env.B }}-c", A: job }\n${steps}`);
+it('evaluates variables of the workflow and of the job, each seeing the others', async () => {
+  expect((await planned(steps)).env).toEqual(
+    new Map([
+      ['A', 'workflow'],
+      ['B', 'workflow-b'],
+    ]),
+  );
+  const job = await planned(
+    `env: { C: "\${{ env.B }}-c-\${{ env.D }}-\${{ env.E }}", A: job, D: 1, E: "\${{ env.D }}" }\n${steps}`,
+  );
   expect(job.env).toEqual(
     new Map([
       ['A', 'job'],
-      ['B', '-b'],
-      ['C', '-b-c'],
+      ['B', 'job-b'],
+      // What is further down counts where it is plain text.
+      ['C', 'job-b-c-1-'],
+      ['D', '1'],
+      ['E', '1'],
     ]),
   );
+});
+
+it('lets the last one count where a name is set twice by an expression', async () => {
+  const env = `env:
+  A: plain
+  \${{ insert }}: \${{ fromJSON('{"A":"in","F":2}') }}
+  G: \${{ env.A }}\${{ env.F }}`;
+  expect(Object.fromEntries((await planned(`${env}\n${steps}`)).env)).toEqual({
+    A: 'in',
+    B: 'plain-b',
+    F: '2',
+    G: 'in2',
+  });
 });
 
 it.each<[string, string, number]>([

@@ -3,7 +3,7 @@ import { forgejoContexts } from '../contexts/forgejo-context.ts';
 import { plainContexts } from '../contexts/plain-contexts.ts';
 import { statusFunctions, statusOfNeeds } from '../contexts/status-functions.ts';
 import { evaluateCondition } from '../expressions/condition.ts';
-import { evaluateScalar, evaluateStringMap, evaluateTree, interpolate } from '../expressions/interpolate.ts';
+import { evaluateScalar, evaluateTree, interpolate } from '../expressions/interpolate.ts';
 import type { Scope } from '../expressions/scope.ts';
 import type { Value } from '../expressions/values.ts';
 import { matrixName } from '../graph/expand-matrix.ts';
@@ -16,8 +16,8 @@ import { effectiveContainers, gate } from './gate.ts';
 import { type ActionSource, JobActions } from './job-actions.ts';
 import { planContainers } from './plan-containers.ts';
 import type { LabelLookup, PlanResult } from './planned-job.ts';
+import { planEnv } from './plan-env.ts';
 import { planSteps } from './plan-steps.ts';
-import { checkVariableNames } from './variable-names.ts';
 
 /** What planning needs beside the task. */
 export interface PlanInput {
@@ -130,17 +130,6 @@ export async function isTrue(node: YamlScalar | undefined, scope: Scope): Promis
   throw new UserError('FRR503', {
     problems: [{ at: node.at, message: `expected true or false, found ${JSON.stringify(node.source)}` }],
   });
-}
-
-async function planEnv(task: Task, scope: Scope): Promise<ReadonlyMap<string, string>> {
-  const env = new Map<string, string>();
-  for (const node of [task.workflow.env, task.job.env]) {
-    const contexts = new Map([...scope.contexts, ['env', new Map<string, Value>(env)] as const]);
-    const own = await evaluateStringMap(node, { ...scope, contexts });
-    checkVariableNames(own, node);
-    for (const [name, value] of own) env.set(name, value);
-  }
-  return env;
 }
 
 function requireRunsOn({ job }: Task): NonNullable<Task['job']['runsOn']> {

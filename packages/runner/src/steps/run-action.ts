@@ -1,4 +1,5 @@
 import { availabilityAt } from '../contexts/availability.ts';
+import { forgejoContexts } from '../contexts/forgejo-context.ts';
 import type { Scope } from '../expressions/scope.ts';
 import { UserError } from '../user-error.ts';
 import type { Action, UseAction } from '../workflow/model.ts';
@@ -10,6 +11,7 @@ import { runNodeAction } from './actions/node-action.ts';
 import { runScriptAction } from './actions/script-action.ts';
 import type { StepOutcome } from './step-result.ts';
 import type { StepRun } from './step-run.ts';
+import { githubContext } from './step-scope.ts';
 
 /**
  * Runs the stage of a `uses:` step: finds the action, gives it its inputs, and runs it as its kind wants.
@@ -50,7 +52,7 @@ async function runKind(
     case 'node':
       return runNodeAction(run, { ...found, action: { ...action, runs } }, inputs.values);
     case 'docker': {
-      const scope = actionScope(details.scope, inputs);
+      const scope = actionScope(details.scope, found, inputs);
       return runDockerAction(run, { ...found, action: { ...action, runs } }, { inputs, scope });
     }
     case 'script':
@@ -69,10 +71,12 @@ async function runKind(
   }
 }
 
-/** What `runs` of an action may use: its own inputs, and nothing that nobody handed to it. */
-export function actionScope(scope: Scope, inputs?: Pick<ActionInputs, 'values'>): Scope {
+/** What `runs` of an action may use: its own inputs, where it comes from, and nothing that nobody handed to it. */
+export function actionScope(scope: Scope, found: FoundAction, inputs?: Pick<ActionInputs, 'values'>): Scope {
   const { contexts } = availabilityAt('action.runs');
   const visible = new Map([...scope.contexts].filter(([name]) => contexts.has(name)));
+  const origin = { actionPath: found.path, actionRef: found.ref, actionRepository: found.repository };
+  for (const [name, context] of forgejoContexts(githubContext(scope), origin)) visible.set(name, context);
   if (inputs !== undefined) visible.set('inputs', inputs.values);
   return { ...scope, contexts: visible };
 }

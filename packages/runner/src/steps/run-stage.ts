@@ -126,7 +126,7 @@ async function readyStage(run: StepRun, env: Map<string, string>): Promise<Ready
     const scope = stepScope(step, frame, job, env, signal);
     const found = job.actions.of(run.key).found ?? (await findAction(run, does, scope));
     const condition = conditionOf(found.action, run.stage);
-    const isWanted = await evaluateCondition(condition, actionScope(scope), 'none');
+    const isWanted = await evaluateCondition(condition, actionScope(scope, found), 'none');
     return isWanted ? { kind: 'run', does, scope } : { kind: 'skip' };
   } catch (error) {
     return { kind: 'broken', error };

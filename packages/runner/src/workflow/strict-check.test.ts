@@ -403,11 +403,11 @@ test.each<[title: string, text: string, problems: string[]]>([
 
 test.each<[place: ExpressionPlace, may: string, mayNot: string]>([
   ['run-name', 'github inputs vars', 'env secrets needs'],
-  ['env', 'github secrets inputs vars', 'env matrix needs'],
+  ['env', 'github secrets inputs vars env', 'matrix needs'],
   ['job.if', 'github needs vars inputs secrets', 'matrix strategy env steps'],
   ['job.runs-on', 'github needs strategy matrix vars inputs', 'env secrets runner'],
   ['job.strategy', 'github needs vars inputs', 'matrix strategy'],
-  ['job.env', 'github needs strategy matrix vars secrets inputs', 'env runner steps'],
+  ['job.env', 'github needs strategy matrix vars secrets inputs env', 'runner steps'],
   ['job.container', 'github needs strategy matrix vars inputs', 'env secrets job'],
   ['job.container.credentials', 'env secrets', 'job runner steps'],
   ['job.container.env', 'job runner env secrets', 'steps'],

@@ -288,6 +288,17 @@ it('builds the image of a Docker action from its repository, under a name that f
   expect(tags[1]).not.toBe(tags[3]);
 });
 
+it('tells the arguments of a Docker action where it comes from', async () => {
+  const origin = '${{ github.action_repository }} ${{ github.action_ref }} ${{ github.action_path }}';
+  await server.commit('acme/image', {
+    'docker/action.yml': `runs: { using: docker, image: Dockerfile, entrypoint: echo, args: ["${origin}"] }`,
+    'docker/Dockerfile': 'FROM scratch',
+  });
+  const backend = referenceBackend({ capabilities: { containers: native } });
+  const { job } = await run('- uses: acme/image/docker@main', { backend });
+  expect(job.steps(0).join('\n')).toMatch(/^acme\/image main \/.*\/docker$/m);
+});
+
 it('clones once for jobs that run at the same time', async () => {
   await server.commit('acme/act', node('act'));
   const jobs = ['a', 'b', 'c', 'd'].map((id) => `  ${id}: { runs-on: here, steps: [{ uses: acme/act@main }] }`);
