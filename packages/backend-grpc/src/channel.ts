@@ -77,7 +77,9 @@ class Sessions implements SessionManager {
     for (let tries = 0; ; tries += 1) {
       const session = await this.#session();
       try {
-        const stream = session.request({ ...headers, ':method': method, ':path': path }, options);
+        // Drafts of that protocol had its name already.
+        const known = path.replace('/plugin.v1alpha_draft.', '/plugin.v1alpha.');
+        const stream = session.request({ ...headers, ':method': method, ':path': known }, options);
         this.#hold(session, stream);
         return stream;
       } catch (error) {

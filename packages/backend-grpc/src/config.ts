@@ -8,6 +8,7 @@ export interface GrpcConfig {
   readonly options: Readonly<Record<string, unknown>>;
   readonly tls?: TlsConfig;
   readonly insecure_tcp: boolean;
+  readonly workdir_parent: string;
 }
 
 const file = z.string().min(1, 'expected a file, found an empty text');
@@ -45,4 +46,11 @@ export const configSchema: z.ZodType<GrpcConfig> = z.strictObject({
     .boolean()
     .default(false)
     .describe('Speak to host:port without TLS: whoever is on the way reads secrets and runs what they like.'),
+  workdir_parent: z
+    .string()
+    .regex(/^\//, 'expected an absolute path')
+    .default('/workspace')
+    .describe(
+      'Folder in environments below which jobs work, for plugins of the Go runner. Others choose by themselves.',
+    ),
 });

@@ -72,6 +72,7 @@ export function errorOfStatus(error: unknown, what: string): BackendError {
 
 /** Is the server out of reach, or was the connection lost? A status that the server sent itself says otherwise. */
 export function isConnectionLoss(error: unknown): boolean {
+  if (isBackendError(error)) return error.code === 'lost';
   const { isWireError, code } = ConnectError.from(error);
   return !isWireError && lossCodes.has(code);
 }

@@ -5,7 +5,7 @@ import { BackendError } from '@forgejo-runner/core';
 import { listen } from './server/listen.ts';
 import { ServedEnvironments } from './server/served-environments.ts';
 import { ServedLabels } from './server/served-labels.ts';
-import { routesOf } from './server/routes.ts';
+import { type Protocol, routesOf } from './server/routes.ts';
 import type { TlsConfig } from './tls.ts';
 
 /** How a backend is served. */
@@ -25,6 +25,8 @@ export interface ServeOptions {
   /** Default: nothing is logged. */
   readonly log?: Logger;
   readonly addMask?: (secret: string) => void;
+  /** Default: `forgejo.runner.backend.v1`, and `plugin.v1alpha` for the Go runner from v13.1 on. */
+  readonly protocols?: readonly Protocol[];
   /** Between two signs of life of an exec that is silent. Default: one minute, as the protocol asks. */
   readonly heartbeatMs?: number;
   /** How long an exec is kept whose connection was lost. Default: one minute. */
@@ -42,7 +44,8 @@ const silent = (): void => {};
 const noLog: Logger = { debug: silent, info: silent, warn: silent, error: silent };
 
 /**
- * Serves a backend to runners in other processes and on other machines, by `forgejo.runner.backend.v1`.
+ * Serves a backend to runners in other processes and on other machines, by our own protocol and by
+ * that of the Go runner.
  *
  * ```ts
  * await using server = await serveBackend(factory, { address: 'unix:///run/host.sock', stateDir: '/var/lib/host' });
@@ -64,6 +67,10 @@ export async function serveBackend(factory: BackendFactory, options: ServeOption
     emit: silent,
   };
   const backend = stack.use(await factory.create({ config, owner, stateDir, apiVersion, addMask }, ctx));
+  // What an earlier process made for runners that do not say who they are: nobody else would ever look for it.
+  const { leaked } = await backend.sweep({ owner, keep: [], otherBoots: 'remove', dryRun: false }, ctx);
+  for (const { resource, error } of leaked)
+    log.warn('could not remove what an earlier process left', { resource, error });
   const environments = stack.use(new ServedEnvironments(log));
   const served = {
     backend,
@@ -71,12 +78,14 @@ export async function serveBackend(factory: BackendFactory, options: ServeOption
     version: apiVersion,
     environments,
     labels: new ServedLabels(backend),
+    owner,
     log,
     heartbeatMs: options.heartbeatMs ?? 60_000,
     keepMs: options.keepMs ?? 60_000,
   };
-  const { tls, insecureTcp = false } = options;
-  const listening = await listen(routesOf(served), {
+  const { tls, insecureTcp = false, protocols = ['v1', 'v1alpha'] } = options;
+  const routes = routesOf(served, protocols);
+  const listening = await listen(routes, {
     address,
     insecureTcp,
     log,

@@ -1,13 +1,14 @@
-import { type CallOptions, type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
+import { type CallOptions, type Client, createClient } from '@connectrpc/connect';
 import { apiVersion, BackendError, type Logger, type Owner } from '@forgejo-runner/core';
 import { cancelled } from '@forgejo-runner/kit';
 import { type Channel, type ChannelOptions, openChannel } from '../channel.ts';
 import { addressText } from '../address.ts';
 import { BackendService, type DescribeResponse } from '../gen/forgejo/runner/backend/v1/backend_pb.ts';
-import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '../gen/grpc/health/v1/health_pb.ts';
+import { Health } from '../gen/grpc/health/v1/health_pb.ts';
 import { defaultChunkBytes, largestChunkBytes, type Limits } from '../limits.ts';
 import { jsonOf } from '../plan-messages.ts';
-import { errorOfStatus, isConnectionLoss } from '../platform-errors.ts';
+import { errorOfStatus } from '../platform-errors.ts';
+import { checkHealth } from './check-health.ts';
 
 /** What a connection is opened with. */
 export interface ConnectionOptions extends Omit<ChannelOptions, 'connectMs' | 'maxMessageBytes'> {
@@ -108,15 +109,7 @@ export class Connection implements AsyncDisposable {
 
   /** @throws BackendError `unavailable` where the server says that it does not serve. */
   async checkHealth(what: string, limit: CallLimit = {}): Promise<void> {
-    try {
-      const { status } = await this.#health.check({}, this.#limited(limit));
-      if (status === ServingStatus.SERVING) return;
-    } catch (error) {
-      // A server without that service is one all the same.
-      if (ConnectError.from(error).code === Code.Unimplemented) return;
-      throw notThere(errorOfStatus(error, what), error);
-    }
-    throw new BackendError('unavailable', `${what}: it says that it does not serve now`);
+    await checkHealth(this.#health, what, this.#limited(limit));
   }
 
   /** One call with one answer. @throws BackendError in the words of the contract. */
@@ -136,12 +129,6 @@ export class Connection implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.channel[Symbol.asyncDispose]();
   }
-}
-
-/** Who does not answer while we connect, or hangs up, is not there, whatever the status says. */
-function notThere(error: BackendError, cause: unknown): BackendError {
-  if (error.code !== 'timeout' && !isConnectionLoss(cause)) return error;
-  return new BackendError('unavailable', error.message, { cause });
 }
 
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, what: string): Promise<T> {

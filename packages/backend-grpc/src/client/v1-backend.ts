@@ -151,7 +151,7 @@ export class V1Backend implements Backend {
   async #undo({ name, owner }: EnvironmentRequest, accepted: string | undefined, error: unknown): Promise<void> {
     // Refused by the server itself: what has this name is somebody else's.
     if (accepted === undefined && error instanceof ConnectError && error.isWireError) return;
-    const report = await removeRemote(this.#connection, { environment: accepted ?? name, container: '' }, owner);
+    const report = await removeRemote(this.#connection, { environment: accepted || name, container: '' }, owner);
     for (const { resource, error: why } of report.leaked) {
       this.#connection.log.warn('could not remove what was half made', { resource, error: why });
     }

@@ -16,6 +16,7 @@ import type { CopyInRequestSchema } from '../gen/forgejo/runner/backend/v1/backe
 import { largestChunkBytes } from '../limits.ts';
 import { errorOfStatus } from '../platform-errors.ts';
 import type { Connection } from './connection.ts';
+import { watchedSource } from './watched-source.ts';
 import { type ExecPlace, runExec, startOf } from './v1-exec.ts';
 
 /** What a target is on this side. */
@@ -79,16 +80,14 @@ async function copyIn(parts: TargetParts, { dest, tar, owner }: CopyInRequest, c
   const failure: { error?: unknown } = {};
   const stop = new AbortController();
   const signal = AbortSignal.any([ctx.signal, stop.signal]);
+  const source = watchedSource(tar, (error) => {
+    failure.error = error;
+    // Without its last piece the archive is not unpacked as if it were whole.
+    stop.abort();
+  });
   async function* messages(): AsyncGenerator<MessageInitShape<typeof CopyInRequestSchema>> {
     yield { target: { environment, container }, dest, keepOwner: owner === 'keep' };
-    try {
-      for await (const data of chunksOf(tar, connection.chunkBytes)) yield { data };
-    } catch (error) {
-      failure.error = error;
-      // Without its last piece the archive is not unpacked as if it were whole.
-      stop.abort();
-      throw error;
-    }
+    for await (const data of chunksOf(source, connection.chunkBytes)) yield { data };
     yield { last: true };
   }
   try {

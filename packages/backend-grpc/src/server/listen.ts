@@ -14,7 +14,6 @@ import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { BackendError, type Logger } from '@forgejo-runner/core';
 import { type Address, addressText } from '../address.ts';
-import { largestChunkBytes } from '../limits.ts';
 import { peerOf, readTls, type TlsConfig, type TlsMaterial, whyNotPinned } from '../tls.ts';
 
 /** Where to listen, and to whom. */
@@ -41,7 +40,8 @@ export async function listen(routes: (router: ConnectRouter) => void, options: L
     connect: false,
     grpcWeb: false,
     acceptCompression: [],
-    readMaxBytes: largestChunkBytes + 64 * 1024,
+    // What the Go runner sends at most.
+    readMaxBytes: 32 * 1024 * 1024,
   });
   const server = makeServer(tls);
   server.on('request', handler);

@@ -10,6 +10,8 @@ export interface Served {
   readonly version: string;
   readonly environments: ServedEnvironments;
   readonly labels: ServedLabels;
+  /** Whose the environments are of runners that do not say who they are. */
+  readonly owner: Owner;
   readonly log: Logger;
   /** Between two signs of life of a silent exec, and how long one is kept whose connection was lost. */
   readonly heartbeatMs: number;

@@ -119,4 +119,5 @@ export interface PluginSection {
   readonly options: unknown;
   readonly tls?: unknown;
   readonly insecure_tcp?: true;
+  readonly workdir_parent?: string;
 }

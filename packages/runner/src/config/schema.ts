@@ -190,6 +190,9 @@ const plugin = z.strictObject({
     expected: 'a mapping',
     example: '{ ca: /etc/plugin/ca.pem }',
   }),
+  workdir_parent: text('Folder in environments below which jobs work, for plugins of the Go runner', {
+    example: '/workspace',
+  }),
   insecure_tcp: flag(false, 'Speak to host:port without TLS: whoever is on the way reads the secrets of jobs'),
 });
 
@@ -261,8 +264,14 @@ export function readWritten(plain: unknown): ReadConfig {
 }
 
 /** As the backend behind it reads it: only what the file says. */
-function pluginSection({ insecure_tcp: isInsecure, ...read }: Written['plugins'][string]): PluginSection {
-  return { ...read, options: read.options ?? {}, ...(isInsecure ? { insecure_tcp: true } : {}) };
+function pluginSection(written: Written['plugins'][string]): PluginSection {
+  const { insecure_tcp: isInsecure, workdir_parent: parent, ...read } = written;
+  return {
+    ...read,
+    options: read.options ?? {},
+    ...(isInsecure ? { insecure_tcp: true } : {}),
+    ...(parent === '' ? {} : { workdir_parent: parent }),
+  };
 }
 
 /** The Go runner's example writes settings that are not set as empty texts. */
