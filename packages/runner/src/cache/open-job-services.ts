@@ -26,6 +26,8 @@ export interface JobServicesOptions {
 /** What the instance of a job offers it, where there is one. */
 export interface InstanceServices {
   readonly url: string;
+  /** This process stands in for it: its address leads nowhere. */
+  readonly isHere?: boolean;
   readonly runtimeToken?: string;
   readonly idTokenRequest?: { readonly url: string; readonly token: string };
   /** Hands calls for artifacts on to the instance. */
@@ -77,6 +79,10 @@ export async function openJobServices(
     { access, ...(instance.artifacts === undefined ? {} : { artifacts: instance.artifacts }) },
     instance.runtimeToken,
   );
+  if (instance.isHere === true && instance.runtimeToken !== undefined) {
+    variables.set('ACTIONS_RUNTIME_TOKEN', instance.runtimeToken);
+    variables.set('ACTIONS_RUNTIME_URL', `${origin}/api/actions_pipeline/`);
+  }
   variables.set('ACTIONS_CACHE_URL', `${origin}/${key.token}/`);
   if (instance.runtimeToken !== undefined && (await hasSecondApi(options, origin))) {
     variables.set('ACTIONS_CACHE_SERVICE_V2', 'true');
@@ -107,7 +113,8 @@ async function hasSecondApi({ server }: JobServicesOptions, origin: string): Pro
   return new URL(origin).pathname === '/' && (await server.hasSecondApi());
 }
 
-function instanceVariables({ url, runtimeToken, idTokenRequest }: InstanceServices): Map<string, string> {
+function instanceVariables({ url, isHere, runtimeToken, idTokenRequest }: InstanceServices): Map<string, string> {
+  if (isHere === true) return new Map();
   const base = url.replace(/\/+$/, '');
   const variables = new Map<string, string>();
   if (runtimeToken !== undefined) {

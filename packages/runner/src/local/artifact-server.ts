@@ -11,10 +11,10 @@ import type { FoundEntry } from '../cache/cache-store.ts';
 import type { Cache } from '../cache/open-cache.ts';
 import { routesBlobs } from '../cache/routes-blobs.ts';
 import { LinkSigner } from '../cache/signed-links.ts';
+import { openArtifactFolders } from './artifact-folders.ts';
 
-/** An artifact of a local run: a zip archive, or a single file where the client said so. */
+/** An artifact of a local run: a zip archive, a single file where the client said so, or a folder of version 3. */
 export interface LocalArtifact {
-  readonly id: number;
   readonly name: string;
   readonly size: number;
 }
@@ -25,7 +25,7 @@ export interface ArtifactServer {
   /** Where contents come and go. */
   readonly mount: (app: Hono<CacheEnv>, keys: JobKeys) => void;
   readonly list: () => readonly LocalArtifact[];
-  /** Writes all artifacts into a folder, archives as `<name>.zip`. @returns their paths. */
+  /** Writes all artifacts into a folder, archives as `<name>.zip`, those of version 3 as folders. @returns their paths. */
   readonly save: (folder: string) => Promise<readonly string[]>;
 }
 
@@ -52,9 +52,10 @@ const version = 'artifact';
  */
 export function openArtifactServer(cache: () => Promise<Cache>): ArtifactServer {
   const signer = new LinkSigner('_artifacts');
+  const folders = openArtifactFolders(cache, checkName);
   const artifacts = new Map<
     string,
-    LocalArtifact & { readonly content: FoundEntry; readonly run: Message; readonly atMs: number }
+    LocalArtifact & { readonly id: number; readonly content: FoundEntry; readonly run: Message; readonly atMs: number }
   >();
   /** Of contents, by name: clients ask for it when they begin, and unpack by it in the end. */
   const types = new Map<string, string>();
@@ -126,9 +127,10 @@ export function openArtifactServer(cache: () => Promise<Cache>): ArtifactServer 
         };
       };
       const jobById = (id: string) => (keys.byId(id) === undefined ? undefined : { access: accessOf(id) });
+      app.route('/api/actions_pipeline', folders.routes(keys));
       app.route('/_artifacts', routesBlobs({ cache, signer }, jobById, headersOf));
     },
-    list: () => [...artifacts.values()].map(({ id, name, size }) => ({ id, name, size })),
+    list: () => [...artifacts.values(), ...folders.list()].map(({ name, size }) => ({ name, size })),
     save: async (folder) => {
       const paths: string[] = [];
       if (artifacts.size > 0) await mkdir(folder, { recursive: true });
@@ -138,7 +140,7 @@ export function openArtifactServer(cache: () => Promise<Cache>): ArtifactServer 
         await pipeline(await opened.read({ start: 0, end: opened.size }), createWriteStream(path));
         paths.push(path);
       }
-      return paths;
+      return [...paths, ...(await folders.save(folder))];
     },
   };
 }

@@ -39,6 +39,7 @@ export async function openLocalServices(options: LocalServicesOptions): Promise<
         hints: [],
         instance: {
           url: serverUrl,
+          isHere: true,
           runtimeToken: runtimeToken(planned.task.github, signing),
           artifacts: artifacts.service,
         },

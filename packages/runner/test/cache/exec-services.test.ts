@@ -75,6 +75,68 @@ console.log('downloaded ' + readFileSync(downloadPath + '/out.txt', 'utf8').leng
   expect(second.stdout).not.toContain('Artifacts');
 });
 
+it('keeps artifacts of version 3 as folders, and gives them to later jobs', async () => {
+  const client = `import { createRequire } from 'node:module';
+const { create } = createRequire('${modules}/')('artifact-v3');
+const artifact = create();`;
+  await modulesOf({
+    'up.mjs': `${client}
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+mkdirSync('out/deep', { recursive: true });
+writeFileSync('out/text', 'built '.repeat(50_000));
+writeFileSync('out/deep/small', 'x');
+writeFileSync('out/deep/raw', randomBytes(200_000));
+writeFileSync('out/empty', '');
+const sent = await artifact.uploadArtifact('result', ['out/text', 'out/deep/small', 'out/deep/raw', 'out/empty'], 'out');
+console.log('failed ' + sent.failedItems.length);`,
+    'down.mjs': `${client}
+import { readFileSync, statSync } from 'node:fs';
+await artifact.downloadArtifact('result', 'got', { createArtifactFolder: false });
+console.log('text ' + readFileSync('got/text', 'utf8').length, 'small ' + readFileSync('got/deep/small'), 'raw ' + statSync('got/deep/raw').size, 'empty ' + statSync('got/empty').size);
+await artifact.downloadArtifact('none', 'got').catch((error) => console.log('none: ' + error.message));`,
+  });
+  await folder.workflow(
+    '- { run: node up.mjs, env: { GITHUB_RUN_ID: "1" } }\n- { run: node down.mjs, env: { GITHUB_RUN_ID: "1" } }',
+  );
+  const { code, stdout } = await folder.exec('--artifacts', 'kept');
+  expect(stdout).toContain('failed 0');
+  expect(stdout).toContain('text 300000 small x raw 200000 empty 0');
+  expect(stdout).toContain('none: ');
+  expect(code).toBe(0);
+  const kept = (path: string): Promise<Buffer> => readFile(folder.repository().join(`kept/result/${path}`));
+  expect((await kept('text')).toString()).toBe('built '.repeat(50_000));
+  expect([(await kept('deep/raw')).length, (await kept('empty')).length]).toStrictEqual([200_000, 0]);
+});
+
+it('lets no request for artifacts lead elsewhere, or end the run', async () => {
+  await modulesOf({
+    'wild.mjs': `const base = process.env.ACTIONS_RUNTIME_URL + '_apis/';
+const headers = { authorization: 'Bearer ' + process.env.ACTIONS_RUNTIME_TOKEN };
+const ask = async (method, path, more = {}) => {
+  const answer = await fetch(base + path, { method, ...more, headers: { ...headers, ...more.headers } });
+  return answer.status;
+};
+const artifacts = 'pipelines/workflows/1/artifacts';
+const put = (path, range, body, more = {}) => ask('PUT', 'resources/Containers/1?itemPath=' + encodeURIComponent(path), { body, headers: { 'content-range': range, ...more } });
+console.log('create', await ask('POST', artifacts, { body: '{"Name":"../x"}' }), await ask('POST', artifacts, { body: '[]' }), await ask('POST', artifacts, { body: '{"Name":"a"}' }));
+console.log('put', await put('a/../../etc/x', 'bytes 0-0/1', 'x'), await put('b/x', 'bytes 0-0/1', 'x'), await put('a/x', 'bytes 5-1/2', 'x'), await put('a/x', 'bytes 1-1/2', 'x'), await put('a', 'bytes 0-0/1', 'x'));
+console.log('packed', await put('a/lie', 'bytes 0-3/4', 'lies', { 'content-encoding': 'gzip' }));
+console.log('get', await ask('GET', 'resources/Containers/1?itemPath=none'), await ask('GET', 'resources/Containers/1/content?itemPath=a/none'));
+headers.authorization = 'Bearer wrong';
+console.log('stranger', await ask('GET', artifacts));`,
+  });
+  await folder.workflow('- run: node wild.mjs');
+  const { code, stdout } = await folder.exec('--artifacts', 'kept');
+  expect(stdout).toContain('create 400 400 201');
+  expect(stdout).toContain('put 400 404 400 400 400');
+  expect(stdout).toContain('packed 201');
+  expect(stdout).toContain('get 404 404');
+  expect(stdout).toContain('stranger 401');
+  expect(code).toBe(0);
+  expect(await readFile(folder.repository().join('kept/a/lie'), 'utf8')).toBe('lies');
+});
+
 it('shows what the client of @actions/core says: summary, annotations, outputs, variables, secrets', async () => {
   await modulesOf({
     'say.mjs': `import * as core from '@actions/core';
