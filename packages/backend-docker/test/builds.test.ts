@@ -169,7 +169,7 @@ describe.skipIf(!hasEngine).each([
 
   // Podman takes registries of this machine for those with TLS, as its own configuration has it.
   it.skipIf(engine === 'podman')('begin with images of registries, with the login of the administrator', async () => {
-    await using registry = await startRegistry({ username: 'ci', password: 'right-one' });
+    await using registry = await startRegistry({ login: { username: 'ci', password: 'right-one' } });
     await registry.put('base:1', { content: 'x', files: { 'bin/busybox': busybox } });
     const files = { Dockerfile: `ARG R=nowhere\nFROM \${R}/base:1\nRUN ["/bin/busybox", "echo", "on top"]\n` };
     const args = { R: registry.host };

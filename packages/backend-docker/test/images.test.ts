@@ -50,7 +50,7 @@ const manifests = (registry: TestRegistry): readonly string[] =>
 
 describe.skipIf(!hasEngine)('images', () => {
   beforeAll(async () => {
-    [open, closed] = await Promise.all([startRegistry(), startRegistry(login)]);
+    [open, closed] = await Promise.all([startRegistry(), startRegistry({ login })]);
     endpoint = await openDockerEndpoint(
       { address: `unix://${socketPath}`, binds: 'target-paths', publishedHost: '127.0.0.1' },
       callContext(),

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { eventually, openTempFolder } from '@forgejo-runner/testkit';
 import { pack } from 'tar-stream';
@@ -10,6 +10,8 @@ import { pack } from 'tar-stream';
 export interface TestRegistry extends AsyncDisposable {
   /** As names of images begin: `127.0.0.1:5000`. */
   readonly host: string;
+  /** File with the certificate, where it has one. */
+  readonly certificate: string;
   /** Puts an image into it; several platforms make a list. */
   readonly put: (name: string, image: TestImage) => Promise<void>;
   /** What engines asked for since the last call, such as `GET /v2/app/manifests/1 200`. */
@@ -26,32 +28,48 @@ export interface TestImage {
   readonly files?: Readonly<Record<string, Uint8Array>>;
 }
 
+export interface RegistryOptions {
+  /** Nothing is handed out without it. */
+  readonly login?: RegistryLogin;
+  /** Speaks TLS, with a certificate that nobody trusts who was not told to. */
+  readonly hasTls?: boolean;
+}
+
 export interface RegistryLogin {
   readonly username: string;
   readonly password: string;
 }
 
-/** Starts Debian's registry. With a login nothing is handed out without it. */
-export async function startRegistry(login?: RegistryLogin): Promise<TestRegistry> {
+/** Starts Debian's registry. */
+export async function startRegistry({ login, hasTls = false }: RegistryOptions = {}): Promise<TestRegistry> {
   const folder = await openTempFolder();
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
-  const config = {
-    version: '0.1',
-    log: { accesslog: { disabled: false }, level: 'error' },
-    storage: { filesystem: { rootdirectory: folder.join('data') }, delete: { enabled: true } },
-    http: { addr: host },
-    ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: folder.join('htpasswd') } } }),
-  };
-  // JSON is YAML.
+  const [certificate, key] = [folder.join('cert.pem'), folder.join('key.pem')];
+  if (hasTls) makeCertificate(certificate, key);
+  // It listens at one address, so one without TLS stands beside it where images are put.
+  const inner = hasTls ? `127.0.0.1:${await freePort()}` : host;
+  const configOf = (addr: string, tls: object): string =>
+    // JSON is YAML.
+    JSON.stringify({
+      version: '0.1',
+      log: { accesslog: { disabled: false }, level: 'error' },
+      storage: { filesystem: { rootdirectory: folder.join('data') }, delete: { enabled: true } },
+      http: { addr, ...tls },
+      ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: folder.join('htpasswd') } } }),
+    });
   await folder.write({
-    'config.yml': JSON.stringify(config),
+    'config.yml': configOf(inner, {}),
+    'tls.yml': configOf(host, { tls: { certificate, key } }),
     ...(login === undefined ? {} : { htpasswd: hashed(login) }),
   });
-  const child = spawn('docker-registry', ['serve', folder.join('config.yml')], { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()));
-  const url = `http://${host}`;
+  const children = ['config.yml', ...(hasTls ? ['tls.yml'] : [])].map((file) => {
+    const child = spawn('docker-registry', ['serve', folder.join(file)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    return child;
+  });
+  const url = `http://${inner}`;
   const headers =
     login === undefined
       ? {}
@@ -60,10 +78,12 @@ export async function startRegistry(login?: RegistryLogin): Promise<TestRegistry
     what: 'the registry',
     timeoutMs: 30_000,
   });
+  if (hasTls) await eventually(() => listensAt(port), { what: 'the registry with TLS', timeoutMs: 30_000 });
   let seen = 0;
-  const stop = (): Promise<void> => end(child);
+  const stop = async (): Promise<void> => void (await Promise.all(children.map(end)));
   return {
     host,
+    certificate,
     put: (name, image) => put({ url, headers }, name, image),
     asked: () => {
       const lines = [...log.slice(seen).matchAll(/"((?:GET|HEAD) \S+) HTTP\/1\.1" (\d+)/g)].map(
@@ -82,6 +102,24 @@ export async function startRegistry(login?: RegistryLogin): Promise<TestRegistry
 
 function hashed({ username, password }: RegistryLogin): string {
   return execFileSync('htpasswd', ['-Bbn', username, password], { encoding: 'utf8' });
+}
+
+function makeCertificate(certificate: string, key: string): void {
+  const subject = ['-subj', '/CN=registry', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const files = ['-keyout', key, '-out', certificate];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, ...files], {
+    stdio: 'pipe',
+  });
+}
+
+function listensAt(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  return new Promise((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  }).then((isThere) => {
+    socket.destroy();
+    return isThere === true;
+  });
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -32,6 +32,11 @@ describe('what an engine says about an image', () => {
       'auth',
       undefined,
     ],
+    [
+      'choosing an image from manifest list docker://code.example/acme/app:1: no image found in manifest list for architecture s390x, variant "", OS linux',
+      'image',
+      undefined,
+    ],
     ['pinging container registry code.example: Get "https://code.example/v2/": dial tcp: i/o timeout', 'image', true],
   ])('%s: %s', (said, code, retryable) => {
     const error = knownImageError(said, failure);

@@ -40,7 +40,7 @@ const rules: readonly Rule[] = [
   },
   {
     pattern:
-      /no matching manifest|no match for platform|does not match the (?:specified|requested) platform|image operating system/i,
+      /no matching manifest|no image found in (?:manifest list|image index)|no match for platform|does not match the (?:specified|requested) platform|image operating system/i,
     error: (failure, said) => imageError(failure, said, { hint: otherPlatform(failure) }),
   },
   {
