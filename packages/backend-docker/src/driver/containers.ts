@@ -2,6 +2,8 @@ import { BackendError, type CallContext, type ContainerSpec, type Port } from '@
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import { statusOf } from '../platform-errors.ts';
 import { askEngine } from './ask-engine.ts';
+import { emulationError, isAboutForeignProgram } from './emulation.ts';
+import type { ProvidedImage } from './images.ts';
 import { emitCreated, type JobPlace, type JobSettings } from './job-place.ts';
 import { objectLabels } from './object-labels.ts';
 import { engineOptions, readRunOptions, type RunOptions } from './run-options.ts';
@@ -43,18 +45,19 @@ export async function createContainer(place: JobPlace, draft: ContainerDraft, ct
 /**
  * Starts a container.
  *
- * @throws BackendError `plan` when a program, port or mount is not there to be used.
+ * @throws BackendError `plan` when a program, port or mount is not there to be used, `image` for one of another processor.
  */
 export async function startContainer(
   { endpoint }: Pick<JobPlace, 'endpoint'>,
-  { id, what }: { readonly id: string; readonly what: string },
+  { id, what, image }: { readonly id: string; readonly what: string; readonly image: ProvidedImage },
   ctx: CallContext,
 ): Promise<void> {
   await askEngine({ doing: `start the container of ${what}`, resource: what }, ctx, async () => {
     try {
       await endpoint.client.getContainer(id).start();
     } catch (error) {
-      throw startError(error, what);
+      const isForeign = isAboutForeignProgram(messageOf(error));
+      throw (isForeign ? emulationError(image, endpoint.facts, error) : undefined) ?? startError(error, what);
     }
   });
 }

@@ -4,13 +4,16 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { statusOf } from '../platform-errors.ts';
 import { askEngine } from './ask-engine.ts';
 import { lastLines } from './container-logs.ts';
+import { emulationError, isAboutForeignProgram } from './emulation.ts';
 import type { DockerEndpoint } from './endpoint.ts';
+import type { ProvidedImage } from './images.ts';
 
 /** A service that is waited for. */
 export interface Awaited {
   readonly id: string;
   /** As the workflow calls it. */
   readonly service: string;
+  readonly image: ProvidedImage;
 }
 
 const firstPauseMs = 100;
@@ -26,7 +29,7 @@ const checkOutputLength = 1000;
  * Waits until a service is healthy; one without a check only has to run.
  *
  * @throws BackendError `plan` with the last output of its check and its last lines when it is unhealthy or has ended,
- * `timeout` when its check never comes to an end.
+ * `timeout` when its check never comes to an end, `image` when its image is for another processor.
  */
 export async function waitHealthy(endpoint: DockerEndpoint, awaited: Awaited, ctx: CallContext): Promise<void> {
   const { service } = awaited;
@@ -96,7 +99,7 @@ async function inspect(
 
 async function notHealthy(
   endpoint: DockerEndpoint,
-  { id, service }: Awaited,
+  { id, service, image }: Awaited,
   {
     found,
     verdict,
@@ -107,6 +110,8 @@ async function notHealthy(
   ctx.emit({ type: 'service.health', at: Date.now(), attributes: { container: id, healthy: false } });
   const { State: state } = found;
   const lines = await lastLines(endpoint, id, ctx);
+  const foreign = lines.some(isAboutForeignProgram) ? emulationError(image, endpoint.facts) : undefined;
+  if (foreign !== undefined) return foreign;
   const check = state.Health?.Log?.at(-1)?.Output.trim().slice(-checkOutputLength) ?? '';
   const end = state.OOMKilled ? 'out of memory' : `with code ${state.ExitCode}`;
   const what = { ended: `it ended ${end}`, unhealthy: 'it unhealthy', starting: 'no verdict of its check' };

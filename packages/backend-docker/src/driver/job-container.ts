@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Container,
   type ContainerSpec,
+  isBackendError,
   type Liveness,
 } from '@forgejo-runner/core';
 import { copyIn, copyOut } from '../copy.ts';
@@ -14,10 +15,13 @@ import { removal } from './container-removal.ts';
 import { type ContainerUser, findContainerUser } from './container-user.ts';
 import { type ContainerDraft, createContainer, startContainer } from './containers.ts';
 import type { DockerEndpoint } from './endpoint.ts';
+import { emulationError } from './emulation.ts';
+import { endOf, startExec } from './engine-exec.ts';
 import { environmentInfo, imageEnv } from './environment-info.ts';
 import { idleCommand, shellPath } from './idle-process.ts';
 import type { ProvidedImage } from './images.ts';
 import type { JobPlace } from './job-place.ts';
+import { runsNatively } from './platform.ts';
 import { runnerAddress } from './runner-address.ts';
 
 /** A container that steps run in, and whether it is the machine of the label or what the workflow asks for. */
@@ -31,7 +35,8 @@ export interface JobContainerDraft {
 /**
  * Makes and starts a container that waits for execs.
  *
- * @throws BackendError `plan` when its image has no shell, or does not know its user.
+ * @throws BackendError `plan` when its image has no shell, or does not know its user; `image` when it is for another
+ * processor and nothing emulates that.
  */
 export async function openJobContainer(
   place: JobPlace,
@@ -53,9 +58,10 @@ export async function openJobContainer(
   // Steps may run as other users than the container's, and nobody else is in it.
   await giveFolders(endpoint, { container: id, folders: folders.given, user: found, mode: 0o777 }, ctx);
   await giveFolders(endpoint, { container: id, folders: missing, user: found, mode: 0o755 }, ctx);
-  await startContainer(place, { id, what }, ctx);
+  await startContainer(place, { id, what, image }, ctx);
   const started = await stateOf(endpoint, id, ctx);
-  if (!started.alive) throw notStarted(started, draft);
+  if (!started.alive) throw emulationError(image, endpoint.facts) ?? notStarted(started, draft);
+  await checkEmulation(endpoint, { container: id, image }, ctx);
   const address = await runnerAddress(place, id, ctx);
   const at = { id, uid: found.uid, gid: found.gid };
   const inherited = [...image.config.env.map((entry) => entry.split('=', 1)[0] ?? ''), 'HOSTNAME'];
@@ -109,6 +115,30 @@ export async function stateOf({ client }: DockerEndpoint, id: string, ctx: CallC
       throw error;
     }
   });
+}
+
+/** Engines start a container whose program cannot run, and see it end a moment later. */
+async function checkEmulation(
+  endpoint: DockerEndpoint,
+  { container, image }: { readonly container: string; readonly image: ProvidedImage },
+  ctx: CallContext,
+): Promise<void> {
+  if (runsNatively(image.config, endpoint.facts)) return;
+  let cause: unknown;
+  try {
+    const draft = { container, argv: [shellPath, '-c', ':'], env: [], hasStdin: false, tty: undefined };
+    const exec = await startExec(endpoint, draft, ctx);
+    exec.stream.resume();
+    const { code } = await endOf(exec, async () => ctx.signal.throwIfAborted());
+    exec.stream.destroy();
+    if (code === 0) return;
+  } catch (error) {
+    // An engine that does not answer says nothing about the image.
+    const isAnswer = isBackendError(error) && statusOf(error.cause) !== undefined;
+    if (!isAnswer) throw error;
+    cause = error;
+  }
+  throw emulationError(image, endpoint.facts, cause);
 }
 
 async function checkShell(

@@ -28,14 +28,14 @@ export async function openService(place: JobPlace, draft: ServiceDraft, ctx: Cal
   const aliases = aliasesOf(spec);
   const fixed = { Healthcheck: engineHealthcheck(spec.healthcheck), host: { LogConfig: logConfig } };
   const id = await createContainer(place, { name, what, image, spec, aliases, fixed }, ctx);
-  await startContainer(place, { id, what }, ctx);
+  await startContainer(place, { id, what, image }, ctx);
   const { hostnames, ports } = await reachable(place, { id, draft, aliases }, ctx);
   return {
     id,
     network: network.name,
     hostnames,
     ports,
-    waitReady: (call) => waitHealthy(endpoint, { id, service: spec.id }, call),
+    waitReady: (call) => waitHealthy(endpoint, { id, service: spec.id, image }, call),
     logs: (sink, call) => readLogs(endpoint, { container: id }, sink, call),
     ...removal(place, { kind: 'container', id, name }),
   };

@@ -17,6 +17,7 @@ import { askEngine } from './ask-engine.ts';
 import { removal } from './container-removal.ts';
 import { createContainer, startContainer } from './containers.ts';
 import { demux } from './demux.ts';
+import { emulationError, isAboutForeignProgram, keepFirstWords } from './emulation.ts';
 import type { DockerEndpoint } from './endpoint.ts';
 import type { ProvidedImage } from './images.ts';
 import type { JobPlace } from './job-place.ts';
@@ -47,7 +48,7 @@ export async function openStepContainer(place: JobPlace, draft: StepDraft, ctx: 
     host: { LogConfig: { Type: 'none', Config: {} } },
   };
   const id = await createContainer(place, { name, what, image, spec, aliases: [], fixed }, ctx);
-  const run = new StepRun(place.endpoint, { id, what, hasTty: spec.options.tty === true });
+  const run = new StepRun(place.endpoint, { id, what, image, hasTty: spec.options.tty === true });
   return {
     id,
     run: (io, call) => run.start(io, call),
@@ -58,6 +59,7 @@ export async function openStepContainer(place: JobPlace, draft: StepDraft, ctx: 
 interface RunningStep {
   readonly id: string;
   readonly what: string;
+  readonly image: ProvidedImage;
   readonly hasTty: boolean;
 }
 
@@ -82,7 +84,7 @@ class StepRun {
   }
 
   async #run(io: ExecIo, ctx: CallContext): Promise<ExecResult> {
-    const { id, what } = this.#step;
+    const { id, what, image } = this.#step;
     if (ctx.signal.aborted) return { kind: 'stopped', survivors: 0 };
     // Attached before it starts, so that not a byte is lost.
     const stream = await this.#attach(ctx);
@@ -91,15 +93,20 @@ class StepRun {
     const onAbort = (): void => stopping.resolve();
     ctx.signal.addEventListener('abort', onAbort, { once: true });
     try {
-      await startContainer({ endpoint: this.#endpoint }, { id, what }, ctx);
+      await startContainer({ endpoint: this.#endpoint }, { id, what, image }, ctx);
       void this.#feed(stream, io).catch(() => {});
-      const output = this.#deliver(stream, io);
+      const watched = keepFirstWords(io);
+      const output = this.#deliver(stream, watched);
       output.catch(broken.reject);
       const ended = Promise.race([this.#ended(output), broken.promise]);
       ended.catch(() => {});
       const isStopped = await Promise.race([ended.then(() => false), stopping.promise.then(() => true)]);
       if (isStopped) return await this.#stop(ended);
-      return await ended;
+      const result = await ended;
+      const isForeign = result.kind === 'exited' && result.code !== 0 && isAboutForeignProgram(watched.words());
+      const foreign = isForeign ? emulationError(image, this.#endpoint.facts) : undefined;
+      if (foreign !== undefined) throw foreign;
+      return result;
     } catch (error) {
       await this.#kill('SIGKILL').catch(() => {});
       if (ctx.signal.aborted) return { kind: 'stopped', survivors: 0 };
@@ -133,7 +140,7 @@ class StepRun {
     stream.end();
   }
 
-  async #deliver(stream: Duplex, { stdout, stderr }: ExecIo): Promise<void> {
+  async #deliver(stream: Duplex, { stdout, stderr }: Pick<ExecIo, 'stdout' | 'stderr'>): Promise<void> {
     if (this.#step.hasTty) {
       for await (const chunk of stream as AsyncIterable<Uint8Array>) await stdout(chunk);
       return;
