@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { existsSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { mountsBelow, unmount } from '@forgejo-runner/kit';
 import { eventually, openTempFolder } from '@forgejo-runner/testkit';
 
@@ -35,9 +35,10 @@ export async function startOwnEngine(options: OwnEngineOptions = {}): Promise<Ow
   await folder.write({ 'data/.keep': '' });
   if (options.sizeMb !== undefined)
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${options.sizeMb}m`, 'tmpfs', folder.join('data')]);
-  const bridge = `frt${randomBytes(4).toString('hex')}`;
-  execFileSync('ip', ['link', 'add', bridge, 'type', 'bridge']);
-  execFileSync('ip', ['address', 'add', '10.212.0.1/24', 'dev', bridge]);
+  // A network of its own: an engine takes the bridge of another one for a rest of itself, and removes it.
+  const space = `own-engine-${randomBytes(4).toString('hex')}`;
+  execFileSync('ip', ['netns', 'add', space]);
+  execFileSync('ip', ['-n', space, 'link', 'set', 'lo', 'up']);
   const socket = folder.join('d.sock');
   const tlsPort = options.tlsFolder === undefined ? 0 : await freePort();
   const docker = (...args: readonly string[]): string =>
@@ -48,7 +49,10 @@ export async function startOwnEngine(options: OwnEngineOptions = {}): Promise<Ow
     }).trim();
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    child = spawn('dockerd', daemonArguments(folder.path, bridge, socket, tlsPort, options.tlsFolder), {
+    // Its containerd ends with an engine that was killed, and where nobody collects it seems to run for ever.
+    rmSync(folder.join('exec/containerd/containerd.pid'), { force: true });
+    const daemon = daemonArguments(folder.path, socket, tlsPort, options.tlsFolder);
+    child = spawn('nsenter', [`--net=/run/netns/${space}`, 'dockerd', ...daemon], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let log = '';
@@ -56,11 +60,12 @@ export async function startOwnEngine(options: OwnEngineOptions = {}): Promise<Ow
     const own = child;
     await eventually(
       () => {
-        if (own.exitCode !== null) throw new Error(`dockerd ended: ${log}`);
+        if (own.exitCode !== null) return true;
         return docker('version') !== '';
       },
       { what: 'an engine of its own', timeoutMs: 60_000, intervalMs: 100 },
     );
+    if (own.exitCode !== null) throw new Error(`dockerd ended: ${log}`);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -69,6 +74,7 @@ export async function startOwnEngine(options: OwnEngineOptions = {}): Promise<Ow
     await closed;
   };
   await start();
+  const relay = tlsPort === 0 ? undefined : await relayInto(space, tlsPort);
   return {
     socket,
     address: `unix://${socket}`,
@@ -77,10 +83,11 @@ export async function startOwnEngine(options: OwnEngineOptions = {}): Promise<Ow
     kill: () => end('SIGKILL'),
     start,
     [Symbol.asyncDispose]: async () => {
+      relay?.close();
       await end('SIGTERM');
       await endRest(folder.path);
       for (const mount of await mountsBelow(folder.path)) await unmount(mount);
-      execFileSync('ip', ['link', 'delete', bridge]);
+      execFileSync('ip', ['netns', 'delete', space]);
       await folder[Symbol.asyncDispose]();
     },
   };
@@ -88,7 +95,6 @@ export async function startOwnEngine(options: OwnEngineOptions = {}): Promise<Ow
 
 function daemonArguments(
   folder: string,
-  bridge: string,
   socket: string,
   tlsPort: number,
   tlsFolder: string | undefined,
@@ -111,13 +117,7 @@ function daemonArguments(
     `${folder}/exec`,
     '--pidfile',
     `${folder}/pid`,
-    // Without a bridge of its own an engine removes `docker0`, and its rules would replace those of the engine that the other
-    // tests share.
-    '--bridge',
-    bridge,
     '--iptables=false',
-    '--default-address-pool',
-    'base=10.213.0.0/16,size=24',
     ...(tlsPort === 0 ? [] : ['-H', `tcp://127.0.0.1:${tlsPort}`, ...tls]),
   ];
 }
@@ -143,6 +143,22 @@ async function endRest(folder: string): Promise<void> {
     },
     { what: 'the rest of an engine to end', timeoutMs: 30_000 },
   );
+}
+
+/** Passes connections to a port of this machine on to the same port in the network of an engine. */
+async function relayInto(space: string, port: number): Promise<Server> {
+  const server = createServer((socket) => {
+    const pipe = spawn('nsenter', [`--net=/run/netns/${space}`, 'busybox', 'nc', '127.0.0.1', String(port)], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    // Either side may go at any time.
+    for (const stream of [socket, pipe.stdin, pipe.stdout]) stream.on('error', () => {});
+    socket.pipe(pipe.stdin);
+    pipe.stdout.pipe(socket);
+    socket.once('close', () => pipe.kill('SIGKILL'));
+  });
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  return server;
 }
 
 async function freePort(): Promise<number> {
