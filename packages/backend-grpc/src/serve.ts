@@ -1,42 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { apiVersion, type BackendFactory, type CallContext, type Logger, type Owner } from '@forgejo-runner/core';
+import {
+  apiVersion,
+  type BackendFactory,
+  type BackendServer,
+  type CallContext,
+  type Logger,
+  type ServeRequest,
+} from '@forgejo-runner/core';
 import { addressText, parseAddress } from './address.ts';
 import { BackendError } from '@forgejo-runner/core';
 import { listen } from './server/listen.ts';
 import { ServedEnvironments } from './server/served-environments.ts';
 import { ServedLabels } from './server/served-labels.ts';
 import { type Protocol, routesOf } from './server/routes.ts';
-import type { TlsConfig } from './tls.ts';
 
-/** How a backend is served. */
-export interface ServeOptions {
-  /** `unix:///path`, with mode 0600, or `host:port`. */
-  readonly address: string;
-  /** The section `backend.<id>` as an administrator writes it. Default: none. */
-  readonly config?: unknown;
-  /** Certificate and key of the server, and whose certificates it takes: those of `ca`, and of them only `pinned`. */
-  readonly tls?: TlsConfig;
-  /** Listens without TLS beyond this machine's sockets: whoever reaches the port runs what they like. Default: no. */
-  readonly insecureTcp?: boolean;
-  /** A private folder of the backend that survives restarts. */
-  readonly stateDir: string;
-  /** Who the server is where a backend asks, and whose the environments of runners are that do not say. */
-  readonly owner?: Owner;
-  /** Default: nothing is logged. */
-  readonly log?: Logger;
-  readonly addMask?: (secret: string) => void;
+/** How a backend is served, and what tests make shorter. */
+export interface ServeOptions extends ServeRequest {
   /** Default: `forgejo.runner.backend.v1`, and `plugin.v1alpha` for the Go runner from v13.1 on. */
   readonly protocols?: readonly Protocol[];
   /** Between two signs of life of an exec that is silent. Default: one minute, as the protocol asks. */
   readonly heartbeatMs?: number;
   /** How long an exec is kept whose connection was lost. Default: one minute. */
   readonly keepMs?: number;
-}
-
-/** A backend behind an address. Disposing it removes the environments that it has, and ends it. */
-export interface BackendServer extends AsyncDisposable {
-  /** Where it listens, with the port that it got. */
-  readonly address: string;
 }
 
 const createTimeoutMs = 120_000;

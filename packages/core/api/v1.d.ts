@@ -575,6 +575,34 @@ export interface FactoryInput {
   /** Hides a value in every log from now on. */
   readonly addMask: (secret: string) => void;
 }
+/** How a backend is to be served to runners in other processes and on other machines. */
+export interface ServeRequest {
+  /** `unix:///path` or `host:port`. */
+  readonly address: string;
+  /** The section `backend.<id>` as an administrator writes it. */
+  readonly config?: unknown;
+  /** Files of certificates for `host:port`: those of the server, and whose runners it lets in. */
+  readonly tls?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    /** SHA-256 fingerprints of the only certificates that are accepted. */
+    readonly pinned?: readonly string[];
+  };
+  /** Listens at `host:port` without TLS. */
+  readonly insecureTcp?: boolean;
+  /** A private folder of the backend that survives restarts. */
+  readonly stateDir: string;
+  /** Whose the environments are of runners that do not say who they are. */
+  readonly owner?: Owner;
+  readonly log?: Logger;
+  readonly addMask?: (secret: string) => void;
+}
+/** A backend that is served. Disposing it removes its environments and ends it. */
+export interface BackendServer extends AsyncDisposable {
+  /** Where it listens, with the port that it got. */
+  readonly address: string;
+}
 /**
  * Makes one kind of backend from its section of the configuration. A backend package exports it as `factory` and
  * registers it when it is imported; {@link defineBackend} does the second.
@@ -598,6 +626,12 @@ export interface BackendFactory {
    * @throws BackendError `config` when the configuration cannot work, `unavailable` when the platform does not answer.
    */
   readonly create: (input: FactoryInput, ctx: CallContext) => Promise<Backend>;
+  /**
+   * Serves another backend, for the command `serve-backend`. Only a factory whose protocol has such a side has it.
+   *
+   * @throws BackendError `config` for what cannot be served like that.
+   */
+  readonly serve?: (backend: BackendFactory, request: ServeRequest) => Promise<BackendServer>;
 }
 
 // files.d.ts
@@ -625,7 +659,7 @@ export interface CopyOutRequest {
 
 // export { apiMajor, apiVersion } from './api-version.ts';
 // export { type BackendDefinition, defineBackend, type TypedBackend } from './define-backend.ts';
-// export type { BackendFactory, FactoryInput } from './factory.ts';
+// export type { BackendFactory, BackendServer, FactoryInput, ServeRequest } from './factory.ts';
 // export type { Backend, BackendHealth, BackendId, BackendRegistry } from './backend.ts';
 // export type { CallContext, BackendEvent, Logger, OutputSink } from './call-context.ts';
 // export type { Capabilities, ContainerField, ContainerSupport } from './capabilities.ts';

@@ -1,5 +1,5 @@
 import type { Backend, BackendId } from './backend.ts';
-import type { CallContext } from './call-context.ts';
+import type { CallContext, Logger } from './call-context.ts';
 import type { Owner } from './ownership.ts';
 import type { StandardSchemaV1 } from './standard-schema.ts';
 
@@ -14,6 +14,36 @@ export interface FactoryInput {
   readonly apiVersion: string;
   /** Hides a value in every log from now on. */
   readonly addMask: (secret: string) => void;
+}
+
+/** How a backend is to be served to runners in other processes and on other machines. */
+export interface ServeRequest {
+  /** `unix:///path` or `host:port`. */
+  readonly address: string;
+  /** The section `backend.<id>` as an administrator writes it. */
+  readonly config?: unknown;
+  /** Files of certificates for `host:port`: those of the server, and whose runners it lets in. */
+  readonly tls?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    /** SHA-256 fingerprints of the only certificates that are accepted. */
+    readonly pinned?: readonly string[];
+  };
+  /** Listens at `host:port` without TLS. */
+  readonly insecureTcp?: boolean;
+  /** A private folder of the backend that survives restarts. */
+  readonly stateDir: string;
+  /** Whose the environments are of runners that do not say who they are. */
+  readonly owner?: Owner;
+  readonly log?: Logger;
+  readonly addMask?: (secret: string) => void;
+}
+
+/** A backend that is served. Disposing it removes its environments and ends it. */
+export interface BackendServer extends AsyncDisposable {
+  /** Where it listens, with the port that it got. */
+  readonly address: string;
 }
 
 /**
@@ -36,4 +66,10 @@ export interface BackendFactory {
    * @throws BackendError `config` when the configuration cannot work, `unavailable` when the platform does not answer.
    */
   readonly create: (input: FactoryInput, ctx: CallContext) => Promise<Backend>;
+  /**
+   * Serves another backend, for the command `serve-backend`. Only a factory whose protocol has such a side has it.
+   *
+   * @throws BackendError `config` for what cannot be served like that.
+   */
+  readonly serve?: (backend: BackendFactory, request: ServeRequest) => Promise<BackendServer>;
 }

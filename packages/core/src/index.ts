@@ -2,7 +2,7 @@ import './platform-types.ts';
 
 export { apiMajor, apiVersion } from './api-version.ts';
 export { type BackendDefinition, defineBackend, type TypedBackend } from './define-backend.ts';
-export type { BackendFactory, FactoryInput } from './factory.ts';
+export type { BackendFactory, BackendServer, FactoryInput, ServeRequest } from './factory.ts';
 export type { Backend, BackendHealth, BackendId, BackendRegistry } from './backend.ts';
 export type { CallContext, BackendEvent, Logger, OutputSink } from './call-context.ts';
 export type { Capabilities, ContainerField, ContainerSupport } from './capabilities.ts';

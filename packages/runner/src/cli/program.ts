@@ -194,6 +194,22 @@ function commands(): readonly (readonly [Command, Action])[] {
         (await import('./cache-server.ts')).runCacheServer(command.optsWithGlobals(), context),
     ],
     [
+      new Command('serve-backend')
+        .summary('serve a backend to other runners')
+        .description(
+          'Serves a backend of this runner as a plugin, by forgejo.runner.backend.v1 and plugin.v1alpha, until it is told to stop.',
+        )
+        .addArgument(new Argument('<id>', 'backend as list-backends shows it, or as backend.<id> configures it'))
+        .requiredOption('--address <address>', 'where to listen: unix:///path, or host:port with certificates')
+        .option('--tls-cert <file>', 'certificate of the server')
+        .option('--tls-key <file>', 'key of that certificate')
+        .option('--tls-ca <file>', 'authorities whose runners are let in')
+        .option('--pinned <fingerprint>', 'SHA-256 of the certificate of a runner that is let in; repeatable', addLabel)
+        .option('--insecure-tcp', 'listen at host:port without certificates: whoever reaches it runs what they like'),
+      async (command, context) =>
+        (await import('./serve-backend.ts')).serveBackend(command.args[0] ?? '', command.optsWithGlobals(), context),
+    ],
+    [
       new Command('cache')
         .summary('show and remove what is cached')
         .description('Shows entries of the cache of jobs (ls), how much there is (stats), or removes entries (rm).')
