@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RunnerService } from '@forgejo-runner/protocol';
 import { checkReport, eventually } from '@forgejo-runner/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -15,7 +17,7 @@ afterEach(() => daemon[Symbol.asyncDispose]());
 it('runs jobs of an instance and reports them, until it is told to stop', async () => {
   const { forgejo } = daemon;
   const first = forgejo.addJob({
-    workflow: jobHere('echo one', 'echo "$SECRET"; exit 3'),
+    workflow: jobHere('echo "one ${{ secrets.PASS }}"', 'exit 3'),
     secrets: { PASS: 'hunter2x' },
   });
   const second = forgejo.addJob(jobHere('seq 3'));
@@ -23,10 +25,16 @@ it('runs jobs of an instance and reports them, until it is told to stop', async 
   expect(await first.ended()).toBe('failure');
   expect(await second.ended()).toBe('success');
   expect(checkReport(second, { rows: ['1', '2', '3'] })).toEqual([]);
-  expect(first.stepTexts(0)).toContain('one');
+  expect(first.stepTexts(0)).toContain('one ***');
   expect(await started.stop()).toBe(0);
   expect(started.stderr()).toContain('the runner takes jobs');
   expect(started.stderr()).not.toContain(daemon.runner.token);
+  // What is kept on the disk is masked as well.
+  const kept = await readdir(daemon.folder.join('state'), { recursive: true, withFileTypes: true });
+  const files = kept.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const logs = files.filter((path) => path.endsWith('/log'));
+  expect(logs).toHaveLength(2);
+  for (const path of files) expect((await readFile(path)).includes('hunter2x')).toBe(false);
   const { stdout } = await daemon.run('jobs', '--json');
   expect(JSON.parse(stdout)).toMatchObject({ jobs: [{ result: expect.any(String) }, { delivery: 'delivered' }] });
 });
