@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
-import { lockFlags, type ProjectFlags, projectFlags } from './flags.ts';
+import { targets } from '../package/target.ts';
+import { collect, lockFlags, type ProjectFlags, projectFlags } from './flags.ts';
 import type { Finish } from './program.ts';
 
 /** Flags of `pack`. */
 export interface PackFlags extends ProjectFlags {
   readonly release?: string;
+  readonly target?: readonly string[];
   readonly output: string;
 }
 
@@ -18,6 +20,11 @@ export function definePack(program: Command, commands: PackCommands, finish: Fin
   lockFlags(projectFlags(program.command('pack')))
     .description('make all files of a release: runners for each platform in archives, lock, checksums')
     .option('--release <version>', 'version of the release (default: distribution.version of the manifest)')
+    .option(
+      '--target <platform>',
+      `platform, instead of those of the manifest: ${targets.join(', ')} (repeatable)`,
+      collect,
+    )
     .option('-o, --output <folder>', 'folder of the release; an earlier one in it is replaced', 'release')
     .action((flags: PackFlags) => finish(commands.pack(flags)));
 }

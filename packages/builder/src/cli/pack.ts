@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { inWords } from '../gate/how-to-execute.ts';
+import { parseTargets } from '../package/target.ts';
 import { packRelease } from '../release/pack-release.ts';
 import type { PackFlags } from './define-pack.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -11,6 +12,7 @@ export async function packCommand(flags: PackFlags, signal: AbortSignal): Promis
   const cwd = process.cwd();
   const isJson = flags.logFormat === 'json';
   const project = await openCommandProject(flags, cwd);
+  const targets = flags.target === undefined ? project.output.targets : parseTargets(flags.target);
   // Lines also on a terminal: there are several builds, and a living list knows one.
   await using progress = await openProgress(flags.logFormat === 'auto' ? 'plain' : flags.logFormat, []);
   const report = await packRelease({
@@ -20,7 +22,7 @@ export async function packCommand(flags: PackFlags, signal: AbortSignal): Promis
     distribution: project.distribution,
     ...(flags.release === undefined ? {} : { version: flags.release }),
     output: path.resolve(cwd, flags.output),
-    ...(project.output.targets === undefined ? {} : { targets: project.output.targets }),
+    ...(targets === undefined ? {} : { targets }),
     cwd,
     signal,
     isSmokeRun: project.output.isSmokeRun ?? true,
