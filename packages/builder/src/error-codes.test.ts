@@ -18,7 +18,15 @@ it('has a row in the reference for every code, and a code for every row', () => 
 });
 
 it('has codes that say which exit code they mean', () => {
-  const exits: Readonly<Record<string, readonly number[]>> = { 1: [2], 2: [2], 3: [3], 4: [4], 5: [5, 7], 6: [6], 7: [8] };
+  const exits: Readonly<Record<string, readonly number[]>> = {
+    1: [2],
+    2: [2],
+    3: [3],
+    4: [4],
+    5: [5, 7],
+    6: [6],
+    7: [8],
+  };
   for (const [code, { exit }] of Object.entries(errorCodes)) expect(exits[code[3] ?? '']).toContain(exit);
 });
 

@@ -25,7 +25,8 @@ const packaged = [
   'share/doc/forgejo-runner/README.md',
 ];
 
-it('makes a folder that a runner is packed from as it is', async () => {
+// It packs a whole runner.
+it('makes a folder that a runner is packed from as it is', { timeout: 300_000 }, async () => {
   const { code, stdout } = await place.build('create', 'distribution', 'acme-runner', '--title', "Acme's Läufer");
   expect([code, stdout]).toEqual([0, expect.stringContaining('cd acme-runner && npm install')]);
   const folder = place.project.join('acme-runner');

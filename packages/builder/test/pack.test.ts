@@ -37,7 +37,7 @@ describe('a release', () => {
     });
     await chmod(workplace.project.join('files/bin/acme-setup'), 0o755);
     packed = await workplace.build('pack', '--release', '2.1.0-rc.1');
-  });
+  }, 300_000);
 
   it('has a script, an archive, the lock and checksums that sha256sum accepts', async () => {
     expect(packed.stderr).not.toContain('FRB');
@@ -46,14 +46,20 @@ describe('a release', () => {
     expect(await readdir(release)).toEqual([
       'SHA256SUMS',
       `acme-runner-2.1.0-rc.1-${target}.tar.gz`,
+      'acme-runner-2.1.0-rc.1.LICENSES.txt',
       'acme-runner-2.1.0-rc.1.lock',
       'acme-runner-2.1.0-rc.1.mjs',
+      'acme-runner-2.1.0-rc.1.provenance.intoto.json',
+      'acme-runner-2.1.0-rc.1.report.html',
+      'acme-runner-2.1.0-rc.1.sbom.cdx.json',
     ]);
+    const sbom = JSON.parse(await readFile(join(release, 'acme-runner-2.1.0-rc.1.sbom.cdx.json'), 'utf8')) as object;
+    expect(sbom).toMatchObject({ bomFormat: 'CycloneDX' });
     const checked = execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], {
       cwd: release,
       encoding: 'utf8',
     });
-    expect(checked.trim().split('\n')).toHaveLength(3);
+    expect(checked.trim().split('\n')).toHaveLength(7);
     const lock = JSON.parse(await readFile(join(release, 'acme-runner-2.1.0-rc.1.lock'), 'utf8')) as object;
     expect(lock).toMatchObject({ lockVersion: 1 });
   });
@@ -70,6 +76,7 @@ describe('a release', () => {
       'bin/acme-setup',
       'bin/forgejo-runner',
       'share/bash-completion/completions/forgejo-runner',
+      'share/doc/forgejo-runner/LICENSES.txt',
       'share/doc/forgejo-runner/README.md',
       'share/doc/forgejo-runner/config.example.yml',
       'share/fish/vendor_completions.d/forgejo-runner.fish',
@@ -84,7 +91,9 @@ describe('a release', () => {
     execFileSync('bash', ['-n', prefix.join('share/bash-completion/completions/forgejo-runner')]);
   });
 
-  it('comes out the same elsewhere, whatever the time and the modes are, in place of an earlier one', async () => {
+  it('comes out the same elsewhere, whatever the time and the modes are, in place of an earlier one', {
+    timeout: 300_000,
+  }, async () => {
     await using other = await openWorkplace({ cacheDir: cache.path });
     await other.project.write({
       'forgejo-runner.build.yaml': `${manifest}  version: 2.1.0-rc.1\n`,

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type BuildOptions, type BuildReport } from '../build.ts';
 import { builtDistribution, type Distribution, isReleaseVersion } from '../manifest/distribution.ts';
@@ -13,7 +14,7 @@ import { archiveEntries, installedFiles, ownFiles } from './installed-files.ts';
 import { type ReleasedFile, writeReleaseFolder } from './release-folder.ts';
 
 /** What to release, and where to. */
-export interface PackOptions extends Omit<BuildOptions, 'output' | 'isExecutable' | 'distribution'> {
+export interface PackOptions extends Omit<BuildOptions, 'output' | 'isExecutable' | 'distribution' | 'evidenceDir'> {
   /** Whose runner it is; it needs a name. */
   readonly distribution: Distribution | undefined;
   /** Version of the release. Default: that of the distribution. */
@@ -43,7 +44,8 @@ export interface PackReport {
 
 /**
  * Makes all files of a release: the runner as JavaScript and as executables in archives, with manual page, completions,
- * an example of the configuration and the files of the distribution, the lock, and checksums of all of it.
+ * licences, an example of the configuration and the files of the distribution, the lock, the evidence of the executables,
+ * and checksums of all of it.
  *
  * @throws UserError `FRB210`, `FRB211`, and what `build` throws.
  */
@@ -64,16 +66,28 @@ export async function packRelease(options: PackOptions): Promise<PackReport> {
     const installed = await installedFiles(runner, own);
     await writeFile(path.join(draft, `${title}.lock`), await runner.ask('build-info', '--lock'));
     const executable = path.join(work.dir, 'forgejo-runner');
-    const { artefacts } = await buildOne(release, executable, true);
+    const evidenceDir = path.join(work.dir, 'evidence');
+    const { artefacts } = await buildOne({ ...release, evidenceDir }, executable, true);
+    const licenses = {
+      path: 'share/doc/forgejo-runner/LICENSES.txt',
+      source: { file: path.join(evidenceDir, 'LICENSES.txt') },
+    };
+    const beside = [{ ...licenses, isExecutable: false }, ...installed];
+    for (const name of evidenceNames) {
+      await copyFile(path.join(evidenceDir, name), path.join(draft, `${title}.${name}`), constants.COPYFILE_EXCL);
+    }
     for (const { target, file, execution } of artefacts) {
       if (target === undefined) continue;
       const archive = `${title}-${target}`;
-      await writeArchive(path.join(draft, `${archive}.tar.gz`), archive, archiveEntries(target, file, installed));
+      await writeArchive(path.join(draft, `${archive}.tar.gz`), archive, archiveEntries(target, file, beside));
       executions.push({ name: `${archive}.tar.gz`, target, execution });
     }
   });
   return { output: options.output, title, files, executables: executions, warnings };
 }
+
+/** What can be said of a build, in files beside the archives. */
+const evidenceNames = ['sbom.cdx.json', 'provenance.intoto.json', 'LICENSES.txt', 'report.html'] as const;
 
 function releaseOf({ distribution, version }: PackOptions): { readonly name: string; readonly version: string } {
   if (distribution?.name === undefined) {
@@ -89,7 +103,11 @@ function releaseOf({ distribution, version }: PackOptions): { readonly name: str
   throw new UserError('FRB210', `expected a version such as 1.2.3, found ${quoted(chosen)}`);
 }
 
-function buildOne(options: PackOptions, output: string, isExecutable: boolean): Promise<BuildReport> {
+function buildOne(
+  options: PackOptions & Pick<BuildOptions, 'evidenceDir'>,
+  output: string,
+  isExecutable: boolean,
+): Promise<BuildReport> {
   const { distribution: given, version: _, ...others } = options;
   const distribution = builtDistribution(given);
   return build({ ...others, output, isExecutable, ...(distribution === undefined ? {} : { distribution }) });
