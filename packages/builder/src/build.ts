@@ -9,7 +9,9 @@ import { entryFiles, withoutAwait } from './entry/entry-source.ts';
 import { layOutPackages, writeEntry } from './entry/work-folder.ts';
 import { type BuildEvent, type EventSink, runStep } from './events.ts';
 import { embedEvidence, makeEvidence } from './evidence/evidence.ts';
-import { writeEvidence } from './evidence/write-evidence.ts';
+import { imageNames, isImageTarget, layoutFiles, makePlatformImage, type PlatformImage } from './image/image.ts';
+import { writeImage } from './image/write-image.ts';
+import { type MadeFile, writeEvidence } from './evidence/write-evidence.ts';
 import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
 import { type Execution, inWords } from './gate/how-to-execute.ts';
 import { type SmokeReport, smokeRun } from './gate/smoke-run.ts';
@@ -51,6 +53,8 @@ export interface BuildOptions extends LockOptions {
   readonly cacheDir?: string;
   /** Builds also when nothing changed since the output was written. */
   readonly isForced?: boolean;
+  /** An image of the executables for Linux: an archive when it ends in `.tar`, else a folder. */
+  readonly image?: string;
   /** Folder for what can be said of the result: SBOM, provenance, licences, sizes, checksums. */
   readonly evidenceDir?: string;
   /** Starts the result before it is written. Default true. */
@@ -132,19 +136,25 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
   const { budgets } = options.manifest;
   throwAll(outputs.flatMap((one) => findTooLarge(one.sizeBytes, bundled.packages, budgets.get('size'))));
   const { artefacts, smoke } = await smokeAll(running, outputs, resolution);
+  const title = options.distribution?.name ?? 'forgejo-runner';
+  const image =
+    options.image === undefined ? [] : [await imageStep(running, options.image, outputs, resolution.runner.version)];
   await runStep('write', emit, async () => {
     for (const one of outputs) await writeOutput(one.destination, one.file);
     return { result: undefined, detail: outputs.map((one) => one.destination).join(', ') };
   });
-  const title = `${options.distribution?.name ?? 'forgejo-runner'} ${resolution.runner.version}`;
   const evidenceFiles =
     options.evidenceDir === undefined
       ? []
-      : await writeEvidence(options.evidenceDir, evidence, { results: artefacts, packages: bundled.packages, title });
+      : await writeEvidence(options.evidenceDir, evidence, {
+          results: [...artefacts, ...image],
+          packages: bundled.packages,
+          title: `${title} ${resolution.runner.version}`,
+        });
   const built: Remembered = { artefacts, packages: bundled.packages, smoke };
   const inputs = inputsOf(running, bundled, checked);
   if (inputs !== undefined) {
-    const written = [...artefacts.map((one) => one.file), ...evidenceFiles];
+    const written = [...artefacts.map((one) => one.file), ...image.map((one) => one.file), ...evidenceFiles];
     await rememberResult(key, { inputs, outputs: written, startedAtMs, warnings, report: built }, store);
   }
   return reportOf(running, resolution, { ...built, warnings, isUnchanged: false });
@@ -277,6 +287,29 @@ async function pack(running: Build, bundled: Bundle): Promise<readonly Output[]>
     const result = await executableOutputs(bundled, { targets: wanted, destination: options.output }, source, signal);
     const sizes = result.map((one) => `${one.target} ${mib(one.sizeBytes)}`);
     return { result, detail: `${sizes.join(', ')}; ${bundled.format}, Node ${baseVersion}` };
+  });
+}
+
+async function imageStep(
+  { options, workDir, emit }: Build,
+  destination: string,
+  outputs: readonly Output[],
+  runner: string,
+): Promise<MadeFile> {
+  return runStep('image', emit, async () => {
+    const { distribution } = options;
+    const names = imageNames(distribution, runner);
+    const platforms: PlatformImage[] = [];
+    for (const { target, file } of outputs) {
+      if (isImageTarget(target)) platforms.push(await makePlatformImage({ target, file }, names));
+    }
+    const sha256 = await writeImage(destination, layoutFiles(platforms, names), workDir);
+    const detail = `${names.name}:${names.tag} for ${platforms.map((one) => one.architecture).join(', ')}`;
+    // A folder is known by its index, which has the checksums of all the rest.
+    return {
+      result: { file: destination.endsWith('.tar') ? destination : path.join(destination, 'index.json'), sha256 },
+      detail,
+    };
   });
 }
 

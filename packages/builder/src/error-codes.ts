@@ -69,6 +69,7 @@ export type ErrorCode =
   | 'FRB602'
   | 'FRB603'
   | 'FRB604'
+  | 'FRB605'
   | 'FRB701';
 
 /** All errors of the builder that somebody can fix. `docs/reference/errors-builder.md` has a row for each. */
@@ -427,6 +428,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'The cache could not be written',
     cause: 'the disk that the cache lies on is full, or writing there is not allowed',
     next: 'make room, or choose another --cache-dir; nothing was built',
+    exit: 6,
+  },
+  FRB605: {
+    title: 'No image',
+    cause: 'an image has executables for Linux in it, with the libraries of this machine that they need',
+    next: 'add a target for Linux, and install what is named',
     exit: 6,
   },
   FRB701: {

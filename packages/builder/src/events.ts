@@ -1,7 +1,7 @@
 import type { ErrorCode } from './error-codes.ts';
 
 /** The steps of a build, in the order in which they start. */
-export type StepId = 'resolve' | 'vendor' | 'check' | 'entry' | 'bundle' | 'package' | 'smoke' | 'write';
+export type StepId = 'resolve' | 'vendor' | 'check' | 'entry' | 'bundle' | 'package' | 'smoke' | 'image' | 'write';
 
 /** What a step is doing, in words. */
 export const stepTitles: Readonly<Record<StepId, string>> = {
@@ -12,6 +12,7 @@ export const stepTitles: Readonly<Record<StepId, string>> = {
   bundle: 'Bundle',
   package: 'Make executables',
   smoke: 'Start the result in an empty environment',
+  image: 'Make an image',
   write: 'Write the output',
 };
 

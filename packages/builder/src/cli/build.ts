@@ -17,9 +17,14 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   const distribution = builtDistribution(project.distribution);
   const targets = flags.target === undefined ? project.output.targets : parseTargets(flags.target);
   const isExecutable =
-    flags.target !== undefined || (flags.sea ?? project.output.isExecutable ?? targets !== undefined);
+    flags.image !== undefined ||
+    flags.target !== undefined ||
+    (flags.sea ?? project.output.isExecutable ?? targets !== undefined);
   const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable, targets));
-  const steps = Object.keys(stepTitles).filter((step) => step !== 'vendor' && (isExecutable || step !== 'package'));
+  const steps = Object.keys(stepTitles).filter(
+    (step) =>
+      step !== 'vendor' && (isExecutable || step !== 'package') && (flags.image !== undefined || step !== 'image'),
+  );
   const start = performance.now();
   let report: BuildReport;
   {
@@ -29,6 +34,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       output,
       isExecutable,
       ...(targets === undefined ? {} : { targets }),
+      ...(flags.image === undefined ? {} : { image: path.resolve(cwd, flags.image) }),
       ...(flags.evidence === undefined ? {} : { evidenceDir: path.resolve(cwd, flags.evidence) }),
       ...project.lock,
       cwd,

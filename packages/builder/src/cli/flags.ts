@@ -39,6 +39,7 @@ export interface BuildFlags extends ProjectFlags {
   readonly sea?: boolean;
   readonly target?: readonly string[];
   readonly evidence?: string;
+  readonly image?: string;
   readonly native?: readonly string[];
   readonly denyLicense?: readonly string[];
   readonly budget?: readonly string[];
@@ -111,6 +112,7 @@ export function buildFlags(command: Command): Command {
     .option('-o, --output <file>', 'file of the result (default ./forgejo-runner.mjs, with --sea ./forgejo-runner)')
     .option('--sea', 'make one executable that needs no Node')
     .option('--target <platform>', `make one executable for a platform: ${targets.join(', ')} (repeatable)`, collect)
+    .option('--image <file>', 'make an image of the executables for Linux: FILE.tar, or a folder for an OCI layout')
     .option('--evidence <dir>', 'write SBOM, provenance, licences, a report of sizes and checksums into a folder')
     .option('--native <name=policy>', 'native addons of a package: stub, embed or fail (repeatable)', collect)
     .option(

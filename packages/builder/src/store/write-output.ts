@@ -12,12 +12,12 @@ import { diskProblem } from './disk-problem.ts';
  *
  * @throws UserError `FRB602`
  */
-export async function writeOutput(output: string, finished: string): Promise<void> {
+export async function writeOutput(output: string, finished: string, mode = 0o755): Promise<void> {
   const temporary = temporaryBeside(output);
   try {
     await refuseFolder(output);
     await sweepBeside(output);
-    await writeWhole(temporary, finished);
+    await writeWhole(temporary, finished, mode);
     await rename(temporary, output);
   } catch (error) {
     const reason = diskProblem(error);
@@ -49,7 +49,7 @@ async function refuseFolder(output: string): Promise<void> {
   if (found?.isDirectory()) throw Object.assign(new Error('output is a folder'), { code: 'EISDIR' });
 }
 
-async function writeWhole(temporary: string, finished: string): Promise<void> {
+async function writeWhole(temporary: string, finished: string, mode: number): Promise<void> {
   // On another disk it has to be copied.
   await rename(finished, temporary).catch(() =>
     copyFile(finished, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
@@ -57,7 +57,7 @@ async function writeWhole(temporary: string, finished: string): Promise<void> {
   await using handle = await open(temporary, 'r+');
   await handle.sync();
   // The mode given to `open` went through the umask of the user: a runner is executable for everybody.
-  await chmod(temporary, 0o755);
+  await chmod(temporary, mode);
 }
 
 /** Replaces a text file that people keep, such as a manifest: whole or not at all. @throws UserError `FRB602` */
