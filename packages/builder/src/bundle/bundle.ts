@@ -16,7 +16,7 @@ import { type BundledPackage, packagesIn } from './packages-in.ts';
 import { type Remedies, remedies } from './remedies.ts';
 import { keepBackends, sourceOfPackages } from './resolve-packages.ts';
 import { commonJs, inOneFile, nameParts } from './parts.ts';
-import { withStableNames } from './stable-names.ts';
+import { stableNames } from './stable-names.ts';
 
 /** A runner in one file. */
 export interface Bundle {
@@ -91,14 +91,15 @@ export async function bundle(request: BundleRequest, store: Store): Promise<Bund
 
 function codeOf(result: Result, { workDir, format, isInParts }: BundleRequest, inputs: readonly string[]): string {
   const { outputFiles, metafile } = result;
+  const withStableNames = stableNames(inputs);
   if (isInParts) {
     const parts = nameParts(outputFiles, metafile, workDir);
     return inOneFile(
-      parts.map((part) => ({ ...part, code: withStableNames(part.code, inputs) })),
+      parts.map((part) => ({ ...part, code: withStableNames(part.code) })),
       banner,
     );
   }
-  const code = withStableNames(outputFiles[0]?.text ?? '', inputs);
+  const code = withStableNames(outputFiles[0]?.text ?? '');
   return format === 'esm' ? `${banner}\n${commonJs}${code}` : code;
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { stableName, withStableNames } from './stable-names.ts';
+import { stableName, stableNames } from './stable-names.ts';
 
 it.each([
   ['../../trees/abc/node_modules/zod/index.cjs', 'zod/index.cjs'],
@@ -15,7 +15,7 @@ it('renames modules and nothing else', () => {
   const inputs = ['../../home/me/node_modules/a/x.js'];
   const code =
     'var r=c({"../../home/me/node_modules/a/x.js"(exports){}});say("../../home/me/node_modules/a/x.js");f("other"(1))';
-  expect(withStableNames(code, inputs)).toBe(
+  expect(stableNames(inputs)(code)).toBe(
     'var r=c({"a/x.js"(exports){}});say("../../home/me/node_modules/a/x.js");f("other"(1))',
   );
 });

@@ -2,15 +2,17 @@ import path from 'node:path';
 
 /**
  * esbuild names wrapped modules by their path from the work folder, which says where the builder's cache and the user's
- * own folders lie, and makes the bytes depend on it. Each becomes the package and the path within it.
+ * own folders lie, and makes the bytes depend on it. What this returns makes each the package and the path within it.
  */
-export function withStableNames(code: string, inputs: readonly string[]): string {
-  const names = new Map(inputs.map((input) => [input, stableName(input)]));
+export function stableNames(inputs: readonly string[]): (code: string) => string {
+  // Named when it is met: few of the modules are wrapped.
+  const known = new Set(inputs);
   // `"path"(exports,module){` as esbuild writes a wrapped module; a path can hold any character but is printed as JSON.
-  return code.replaceAll(/"((?:[^"\\\n]|\\.)+)"\(/g, (whole, printed: string) => {
-    const name = names.get(unescape(printed));
-    return name === undefined ? whole : `${JSON.stringify(name)}(`;
-  });
+  return (code) =>
+    code.replaceAll(/"((?:[^"\\\n]|\\.)+)"\(/g, (whole, printed: string) => {
+      const input = unescape(printed);
+      return known.has(input) ? `${JSON.stringify(stableName(input))}(` : whole;
+    });
 }
 
 /** The part of a path that is the same on every machine. */
