@@ -8,11 +8,12 @@ import { findDuplicates } from './check/duplicates.ts';
 import { entryFiles, withoutAwait } from './entry/entry-source.ts';
 import { layOutPackages, writeEntry } from './entry/work-folder.ts';
 import { type BuildEvent, type EventSink, runStep } from './events.ts';
-import { embedEvidence, makeEvidence } from './evidence/evidence.ts';
+import { embedEvidence, type MadeEvidence, makeEvidence } from './evidence/evidence.ts';
 import { imageNames, isImageTarget, layoutFiles, makePlatformImage, type PlatformImage } from './image/image.ts';
 import { writeImage } from './image/write-image.ts';
 import { type MadeFile, writeEvidence } from './evidence/write-evidence.ts';
-import { type BuildInfo, makeBuildInfo } from './evidence/build-info.ts';
+import { type BuildInfo, makeBuildInfo, withVerdicts } from './evidence/build-info.ts';
+import type { ConformanceGate, EmbeddedVerdict, EmbeddedVerdicts } from './gate/conformance-gate.ts';
 import { type Execution, inWords } from './gate/how-to-execute.ts';
 import { type SmokeReport, smokeRun } from './gate/smoke-run.ts';
 import type { BuiltDistribution } from './manifest/distribution.ts';
@@ -59,6 +60,8 @@ export interface BuildOptions extends LockOptions {
   readonly evidenceDir?: string;
   /** Starts the result before it is written. Default true. */
   readonly isSmokeRun?: boolean;
+  /** Puts each backend through the conformance suite on the result, which tells of it afterwards. */
+  readonly conformance?: ConformanceGate;
   readonly onEvent?: EventSink;
   readonly signal?: AbortSignal;
 }
@@ -98,6 +101,7 @@ interface Build {
   readonly workDir: string;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
+  readonly verdicts?: EmbeddedVerdicts;
 }
 
 /**
@@ -130,9 +134,7 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
   const [bundled, checked] = await both(assemble(running, resolution), check(running, resolution), signal);
   const warnings = [...checked.warnings, ...bundled.warnings];
   emitWarnings(emit, warnings);
-  const buildInfo = makeBuildInfo(resolution, installation, options.distribution);
-  const evidence = await makeEvidence({ ...options, bundle: bundled, resolution, installation, buildInfo });
-  const outputs = await pack(running, { ...bundled, code: embedEvidence(bundled.code, evidence) });
+  const { outputs, evidence, verdicts } = await packAll(running, bundled, resolution);
   const { budgets } = options.manifest;
   throwAll(outputs.flatMap((one) => findTooLarge(one.sizeBytes, bundled.packages, budgets.get('size'))));
   const { artefacts, smoke } = await smokeAll(running, outputs, resolution);
@@ -151,7 +153,7 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
           packages: bundled.packages,
           title: `${title} ${resolution.runner.version}`,
         });
-  const built: Remembered = { artefacts, packages: bundled.packages, smoke };
+  const built: Remembered = { artefacts, packages: bundled.packages, smoke, verdicts: [...(verdicts ?? [])] };
   const inputs = inputsOf(running, bundled, checked);
   if (inputs !== undefined) {
     const written = [...artefacts.map((one) => one.file), ...image.map((one) => one.file), ...evidenceFiles];
@@ -161,18 +163,20 @@ async function buildIn(cacheDir: string, options: BuildOptions): Promise<BuildRe
 }
 
 /** What a build that has nothing to do says again. */
-type Remembered = Pick<BuildReport, 'artefacts' | 'packages' | 'smoke'>;
+type Remembered = Pick<BuildReport, 'artefacts' | 'packages' | 'smoke'> & {
+  readonly verdicts: readonly (readonly [string, EmbeddedVerdict])[];
+};
 
 function reportOf(
   { options, installation }: Build,
   resolution: Resolution,
-  built: Remembered & Pick<BuildReport, 'warnings' | 'isUnchanged'>,
+  { verdicts, ...built }: Remembered & Pick<BuildReport, 'warnings' | 'isUnchanged'>,
 ): BuildReport {
   const [first] = built.artefacts;
   return {
     output: first?.file ?? options.output,
     sizeBytes: first?.sizeBytes ?? 0,
-    buildInfo: makeBuildInfo(resolution, installation, options.distribution),
+    buildInfo: withVerdicts(makeBuildInfo(resolution, installation, options.distribution), new Map(verdicts)),
     ...built,
   };
 }
@@ -234,7 +238,8 @@ async function assemble(running: Build, resolution: Resolution): Promise<Bundle>
   const { options, installation, store, workDir, emit, signal } = running;
   const files = await runStep('entry', emit, async () => {
     const result = await entryFiles(resolution, path.join(installation.dir, 'templates', 'entry'), store);
-    await writeEntry(workDir, result, makeBuildInfo(resolution, installation, options.distribution));
+    const info = makeBuildInfo(resolution, installation, options.distribution);
+    await writeEntry(workDir, result, withVerdicts(info, running.verdicts));
     return { result, detail: `${Object.keys(result).length} files` };
   });
   signal.throwIfAborted();
@@ -264,6 +269,33 @@ async function bundleFor(
     await writeFile(file, entry);
     return bundle({ ...request, format: 'esm', isInParts: false }, store);
   }
+}
+
+interface PackedAll {
+  readonly outputs: readonly Output[];
+  readonly evidence: MadeEvidence;
+  readonly verdicts?: EmbeddedVerdicts;
+}
+
+/** Packs, and where that is asked for lets the suite run on it, and packs once more with what it said. */
+async function packAll(running: Build, bundled: Bundle, resolution: Resolution): Promise<PackedAll> {
+  const { options, emit, signal } = running;
+  const packed = await packWithEvidence(running, bundled, resolution);
+  if (options.conformance === undefined) return packed;
+  const here = packed.outputs.find((one) => one.execution.kind === 'here');
+  if (here === undefined) throw new UserError('FRB525', 'none of the targets runs on this machine');
+  const { passGate } = await import('./gate/conformance-gate.ts');
+  const input = { gate: options.conformance, backends: resolution.backends, cwd: options.cwd, emit, runner: here.file };
+  const verdicts = await passGate(input, signal);
+  const told = { ...running, verdicts };
+  return { ...(await packWithEvidence(told, await assemble(told, resolution), resolution)), verdicts };
+}
+
+async function packWithEvidence(running: Build, bundled: Bundle, resolution: Resolution): Promise<PackedAll> {
+  const { options, installation, verdicts } = running;
+  const buildInfo = withVerdicts(makeBuildInfo(resolution, installation, options.distribution), verdicts);
+  const evidence = await makeEvidence({ ...options, bundle: bundled, resolution, installation, buildInfo });
+  return { evidence, outputs: await pack(running, { ...bundled, code: embedEvidence(bundled.code, evidence) }) };
 }
 
 async function pack(running: Build, bundled: Bundle): Promise<readonly Output[]> {

@@ -65,6 +65,7 @@ export type ErrorCode =
   | 'FRB522'
   | 'FRB523'
   | 'FRB524'
+  | 'FRB525'
   | 'FRB601'
   | 'FRB602'
   | 'FRB603'
@@ -403,6 +404,12 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeEntry>> = {
     title: 'Errors in a backend package',
     cause: 'check found what keeps a package from being used, or harms those who use it',
     next: 'mend what is named; docs/backends/package-checks.md tells of each rule',
+    exit: 7,
+  },
+  FRB525: {
+    title: 'Nothing to run the conformance suite on',
+    cause: 'the suite runs workflows on the built runner, and none of the targets is for this machine',
+    next: 'add the target of this machine, or build without --conformance',
     exit: 7,
   },
   FRB601: {

@@ -1,7 +1,17 @@
 import type { ErrorCode } from './error-codes.ts';
 
 /** The steps of a build, in the order in which they start. */
-export type StepId = 'resolve' | 'vendor' | 'check' | 'entry' | 'bundle' | 'package' | 'smoke' | 'image' | 'write';
+export type StepId =
+  | 'resolve'
+  | 'vendor'
+  | 'check'
+  | 'entry'
+  | 'bundle'
+  | 'package'
+  | 'conformance'
+  | 'smoke'
+  | 'image'
+  | 'write';
 
 /** What a step is doing, in words. */
 export const stepTitles: Readonly<Record<StepId, string>> = {
@@ -11,6 +21,7 @@ export const stepTitles: Readonly<Record<StepId, string>> = {
   entry: 'Write the entry',
   bundle: 'Bundle',
   package: 'Make executables',
+  conformance: 'Put the backends through the conformance suite',
   smoke: 'Start the result in an empty environment',
   image: 'Make an image',
   write: 'Write the output',

@@ -44,5 +44,6 @@ export { type Npm, openNpm } from './resolve/npm.ts';
 export { type PackageSpec, parsePackageSpec } from './manifest/package-spec.ts';
 export type { RunOptions } from './run/run-options.ts';
 export { runRunner } from './run/run-runner.ts';
-export { testBackend, type TestedCheck, type TestOptions, type TestVerdict } from './test-backend.ts';
+export type { SuiteOptions, TestedCheck, TestVerdict } from './gate/suite-run.ts';
+export { testBackend, type TestOptions } from './test-backend.ts';
 export { UserError, UserErrors, type UserErrorInit } from './user-error.ts';

@@ -52,4 +52,19 @@ export interface BuiltPackage {
   /** Subresource integrity of the packed package, where it came as one. */
   readonly integrity?: string;
   readonly backends: readonly string[];
+  /** Version of an older contract that it is written for, and is served through an adapter. */
+  readonly adaptedFrom?: string;
+  readonly conformance?: BuiltVerdict;
+}
+
+/** How a backend did in the conformance suite when the runner was built. */
+export interface BuiltVerdict {
+  readonly suite: string;
+  readonly lane: string;
+  readonly label?: string;
+  readonly platform: string;
+  readonly passed: number;
+  readonly failed: number;
+  /** Number of a check to why it was skipped. */
+  readonly skipped: Readonly<Record<string, string>>;
 }

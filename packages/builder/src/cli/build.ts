@@ -1,7 +1,8 @@
 import path from 'node:path';
-import { build, type BuildReport } from '../build.ts';
+import { build, type BuildOptions, type BuildReport } from '../build.ts';
 import { builtDistribution } from '../manifest/distribution.ts';
 import { stepTitles } from '../events.ts';
+import { readGateConfigs } from '../gate/conformance-gate.ts';
 import { inWords } from '../gate/how-to-execute.ts';
 import { parseTargets, type Target } from '../package/target.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -23,7 +24,10 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   const output = path.resolve(cwd, flags.output ?? project.output.output ?? defaultOutput(isExecutable, targets));
   const steps = Object.keys(stepTitles).filter(
     (step) =>
-      step !== 'vendor' && (isExecutable || step !== 'package') && (flags.image !== undefined || step !== 'image'),
+      step !== 'vendor' &&
+      (isExecutable || step !== 'package') &&
+      (flags.image !== undefined || step !== 'image') &&
+      (flags.conformance !== undefined || step !== 'conformance'),
   );
   const start = performance.now();
   let report: BuildReport;
@@ -40,6 +44,7 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
       cwd,
       signal,
       isForced: flags.force ?? false,
+      ...gateOf(flags, cwd),
       isSmokeRun: flags.smokeRun !== false && (project.output.isSmokeRun ?? true),
       onEvent: progress.onEvent,
       ...(distribution === undefined ? {} : { distribution }),
@@ -48,6 +53,12 @@ export async function buildCommand(flags: BuildFlags, signal: AbortSignal): Prom
   }
   printReport(report, flags, Math.round(performance.now() - start));
   return exitCodes.done;
+}
+
+function gateOf(flags: BuildFlags, cwd: string): Pick<BuildOptions, 'conformance'> {
+  if (flags.conformance === undefined) return {};
+  const lane = flags.conformance === true ? 'quick' : flags.conformance;
+  return { conformance: { lane, configs: readGateConfigs(flags.conformanceConfig ?? [], cwd) } };
 }
 
 function defaultOutput(isExecutable: boolean, targets: readonly Target[] | undefined): string {

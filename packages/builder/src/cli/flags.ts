@@ -45,6 +45,8 @@ export interface BuildFlags extends ProjectFlags {
   readonly budget?: readonly string[];
   readonly strict?: boolean;
   readonly force?: boolean;
+  readonly conformance?: 'quick' | 'full' | 'nightly' | true;
+  readonly conformanceConfig?: readonly string[];
   /** `false` for `--no-smoke-run`. */
   readonly smokeRun?: boolean;
 }
@@ -126,6 +128,17 @@ export function buildFlags(command: Command): Command {
       collect,
     )
     .option('--strict', 'warnings are errors')
+    .addOption(
+      new Option(
+        '--conformance [lane]',
+        'write the result only if its backends pass the conformance suite: quick, full or nightly',
+      ).choices(['quick', 'full', 'nightly']),
+    )
+    .option(
+      '--conformance-config <package=file>',
+      'options of the suite for a package, as test --config takes them (repeatable)',
+      collect,
+    )
     .option('--force', 'build also when nothing changed since the last time')
     .option('--no-smoke-run', 'do not start the result before it is written');
 }

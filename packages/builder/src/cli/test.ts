@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { type TestedCheck, testBackend, type TestVerdict } from '../test-backend.ts';
+import type { TestedCheck, TestVerdict } from '../gate/suite-run.ts';
+import { testBackend } from '../test-backend.ts';
 import { UserError } from '../user-error.ts';
 import type { TestFlags } from './define-test.ts';
 import { exitCodes } from './exit-codes.ts';

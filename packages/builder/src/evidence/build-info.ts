@@ -1,6 +1,7 @@
 import { evidencePlaceholder } from './evidence-placeholder.ts';
 import { embedLock } from './embedded-lock.ts';
 import type { BuiltDistribution } from '../manifest/distribution.ts';
+import type { EmbeddedVerdict, EmbeddedVerdicts } from '../gate/conformance-gate.ts';
 import { esbuildVersion } from '../resolve/esbuild-version.ts';
 import type { Installation } from '../resolve/installation.ts';
 import type { ResolvedBackend, ResolvedPackage, Resolution } from '../resolve/resolved-package.ts';
@@ -38,6 +39,18 @@ export interface BuildInfoPackage {
   /** Version of an older API that it is written for, and is served through an adapter. */
   readonly adaptedFrom?: string;
   readonly backends: readonly string[];
+  /** How it did in the conformance suite, where the build was put through it. */
+  readonly conformance?: EmbeddedVerdict;
+}
+
+/** The build information with what the conformance suite said. */
+export function withVerdicts(info: BuildInfo, verdicts: EmbeddedVerdicts | undefined): BuildInfo {
+  if (verdicts === undefined) return info;
+  const packages = info.packages.map((one) => {
+    const conformance = verdicts.get(one.name);
+    return conformance === undefined ? one : { ...one, conformance };
+  });
+  return { ...info, packages };
 }
 
 /** Makes the build information of a resolution. */

@@ -1,4 +1,5 @@
 import { apiVersion } from '@forgejo-runner/core';
+import type { BuiltPackage } from '../build-info.ts';
 import { runnerVersion } from '../runner-version.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -15,6 +16,7 @@ export async function listBackends(options: { readonly json?: boolean }, context
       package: from ?? null,
       version: version ?? null,
       ...importMsOf(importTimes?.get(from ?? '')),
+      ...conformanceOf(buildInfo, from),
     }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   if (options.json === true) {
@@ -33,6 +35,15 @@ export async function listBackends(options: { readonly json?: boolean }, context
   ]);
   io.stdout.write(formatTable([['BACKEND', 'PACKAGE', 'DESCRIPTION'], ...rows]));
   return exitCodes.success;
+}
+
+/** How its package did in the conformance suite, where the build was put through it. */
+function conformanceOf(
+  buildInfo: CommandContext['buildInfo'],
+  from: string | undefined,
+): Pick<BuiltPackage, 'conformance'> {
+  const conformance = buildInfo?.packages.find((one) => one.name === from)?.conformance;
+  return conformance === undefined ? {} : { conformance };
 }
 
 /** In tenths of a millisecond. */
