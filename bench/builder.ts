@@ -1,13 +1,14 @@
-// The builder, warm: rebuild to a JavaScript file, to an executable, and the dev loop from an edit to its first line.
+// The builder, warm: rebuild to a JavaScript file, to an executable, to an image, and the dev loop from an edit to its first line.
+// Then what each of the results weighs, and how it starts.
 // node --conditions=@forgejo-runner/source bench/builder.ts   (builds packages/builder first: npm run build)
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const rounds = 7;
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 7);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bench-builder-'));
 const bin = join(root, 'packages/builder/bin/forgejo-runner-build.mjs');
@@ -21,12 +22,19 @@ try {
     console.log('packages/builder is not built: the builder runs from its sources');
   const scenarios: readonly (readonly [string, () => Promise<number>])[] = [
     ['node -e 0', () => toEnd(['-e', '0'])],
-    ['warm rebuild to JavaScript', () => toEnd([bin, '--output', join(folder, 'runner.mjs')])],
+    ['nothing to do', () => toEnd([bin, '--output', join(folder, 'runner.mjs')])],
+    ['warm rebuild to JavaScript', () => toEnd([bin, '--force', '--output', join(folder, 'runner.mjs')])],
     [
       'same, one line of a local backend edited',
-      () => edited(() => toEnd([bin, '--with', backend, '--output', join(folder, 'runner.mjs')])),
+      () => edited(() => toEnd([bin, '--with', backend, '--output', join(folder, 'edited.mjs')])),
     ],
-    ['warm rebuild to an executable', () => toEnd([bin, '--sea', '--output', join(folder, 'runner')])],
+    ['warm rebuild to an executable', () => toEnd([bin, '--force', '--sea', '--output', join(folder, 'runner')])],
+    [
+      'same, and an image of it',
+      () => toEnd([bin, '--force', '--image', join(folder, 'image.tar'), '--output', join(folder, 'in-image')]),
+    ],
+    ['start of the JavaScript file', () => toEnd([join(folder, 'runner.mjs'), 'list-backends'])],
+    ['start of the executable', () => toEnd(['list-backends'], join(folder, 'runner'))],
     [
       'dev loop, from an edit to the first line',
       () => edited(() => toFirstLine([bin, 'run', '--with', backend, '--', 'list-backends'])),
@@ -43,6 +51,9 @@ try {
     const ms = median(times[index] ?? []);
     console.log(`${title}: ${ms.toFixed(0)} ms, ${(ms / bare).toFixed(1)} times node -e 0 (median of ${rounds})`);
   }
+  for (const name of ['runner.mjs', 'runner', 'image.tar']) {
+    console.log(`${name}: ${(statSync(join(folder, name)).size / 1e6).toFixed(1)} MB`);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -53,9 +64,9 @@ function edited(run: () => Promise<number>): Promise<number> {
   return run();
 }
 
-async function toEnd(args: readonly string[]): Promise<number> {
+async function toEnd(args: readonly string[], program = process.execPath): Promise<number> {
   const start = performance.now();
-  const child = started(args);
+  const child = started(args, program);
   await succeeded(child);
   return performance.now() - start;
 }
@@ -70,8 +81,8 @@ async function toFirstLine(args: readonly string[]): Promise<number> {
   return ms;
 }
 
-function started(args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+function started(args: readonly string[], program = process.execPath): ChildProcess {
+  const child = spawn(program, [...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout?.resume();
   return child;
 }
