@@ -18,8 +18,7 @@ const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), '
 
 /** The Debian of this machine, without its programs; made once by debootstrap, which takes about a minute. */
 export async function debianLayer(): Promise<Layer> {
-  const release = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
-  if (release === undefined) throw new Error('expected a Debian release in /etc/os-release, found none');
+  const release = await ownRelease();
   const key = `debian-${release}-${arch()}-${hash(JSON.stringify([debianPackages, notInImages]))}`;
   return cached(key, async (work, file) => {
     const root = join(work, 'root');
@@ -145,6 +144,17 @@ async function digestOf(file: string): Promise<string> {
   const sum = createHash('sha256');
   await pipeline(opened.createReadStream({ highWaterMark: 1024 * 1024 }), sum);
   return sum.digest('hex');
+}
+
+async function ownRelease(): Promise<string> {
+  const release = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
+  if (release === undefined) throw new Error('expected a Debian release in /etc/os-release, found none');
+  return release;
+}
+
+/** A mirror of Debian that answers here. */
+export async function debianMirror(): Promise<string> {
+  return mirrorOf(await ownRelease());
 }
 
 /** Where apt of this machine has its packages from. */

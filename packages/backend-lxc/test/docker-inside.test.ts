@@ -1,16 +1,24 @@
 import { mkdir } from 'node:fs/promises';
 import type { ExecutionEnvironment, Target } from '@forgejo-runner/core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { engineConfig, engineLabel } from './engine-fixture.ts';
+import type * as EngineFixture from './engine-fixture.ts';
 import { callContext, type Lxc, openLxc, sh, whyNoLxc } from './lxc-fixture.ts';
 
 type Environment = ExecutionEnvironment & { readonly target: Target };
 
 let lxc: Lxc;
 const made: Environment[] = [];
+// It asks apt for a mirror, which a machine without Debian cannot.
+const { engineConfig, engineLabel }: Pick<typeof EngineFixture, 'engineConfig' | 'engineLabel'> =
+  whyNoLxc === undefined
+    ? await import('./engine-fixture.ts')
+    : { engineConfig: { storage: '', mirror: '', packages: [] }, engineLabel: 'lxc' };
+
+/** Other checkouts on this machine keep their containers in the same folder. */
+const own = (name: string): string => `${name}-${process.pid}`;
 
 async function create(name: string, label = `x:${engineLabel}`): Promise<Environment> {
-  const environment = await lxc.create(name, {}, label);
+  const environment = await lxc.create(own(name), {}, label);
   made.push(environment);
   return environment;
 }
@@ -23,7 +31,7 @@ describe.skipIf(whyNoLxc !== undefined)(
       const config = { ...engineConfig, docker_engine: { 'registry-mirrors': ['http://mirror.test:5000'] } };
       lxc = await openLxc(engineConfig.storage, { config });
       // The first time a template is made.
-      await (await lxc.create('first', {}, `x:${engineLabel}`)).remove(callContext());
+      await (await lxc.create(own('first'), {}, `x:${engineLabel}`)).remove(callContext());
     }, 600_000);
     afterAll(() => lxc.backend[Symbol.asyncDispose]());
     afterEach(async () => {
@@ -46,9 +54,9 @@ describe.skipIf(whyNoLxc !== undefined)(
         'docker info --format "{{json .RegistryConfig.Mirrors}} {{.Driver}} {{.Name}}"',
       );
       // Not `vfs`, which copies whole images.
-      expect(stdout).toBe('["http://mirror.test:5000/"] overlay2 settings\n');
+      expect(stdout).toBe(`["http://mirror.test:5000/"] overlay2 ${own('settings')}\n`);
       expect(await environment.dockerEndpoint?.(callContext())).toMatchObject({
-        address: `unix://${engineConfig.storage}/jobs/settings/docker.sock`,
+        address: `unix://${engineConfig.storage}/jobs/${own('settings')}/docker.sock`,
         binds: 'target-paths',
       });
     });
