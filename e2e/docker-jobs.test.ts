@@ -60,6 +60,46 @@ describe.runIf(engine !== undefined)('a built runner on docker', () => {
   );
 });
 
+const podman = await findEngine('podman');
+
+describe.runIf(engine !== undefined && podman !== undefined)('a built runner on several engines', () => {
+  it('has a backend for each of them, and a job in the one that its label names', async () => {
+    if (podman === undefined) throw new Error('expected podman, found none');
+    await loadTestImages(podman.address, (name) => name.endsWith('/small:1'));
+    const image = 'docker://forgejo-runner-test/small:1';
+    await using folder = await openTempFolder('forgejo-runner-engines-');
+    // Podman names itself in the variables of each process.
+    const step = 'steps: [{ run: "echo engine=${container:-docker}" }]';
+    await folder.write({
+      'work/.forgejo/workflows/case.yml': `on: push\njobs:\n  one: { runs-on: one, ${step} }\n  two: { runs-on: two, ${step} }\n  three: { runs-on: three, ${step} }\n`,
+      'config.yml': JSON.stringify({
+        runner: {
+          labels: [
+            `one:${image}`,
+            `two:${image.replace('docker', 'docker-two')}`,
+            `three:${image.replace('docker', 'podman')}`,
+          ],
+        },
+        backend: {
+          docker: {},
+          'docker-two': { factory: 'docker', endpoint: there().address },
+          podman: { factory: 'docker', endpoint: podman.address },
+        },
+      }),
+      'home/.keep': '',
+      'state/.keep': '',
+    });
+    const { code, stdout, stderr } = await startIn(folder, ['-c', folder.join('config.yml')]).finished;
+    const found = [...(stdout + stderr).matchAll(/(one|two|three)\b[^\n]*engine=(\w+)/g)].map(
+      ([, job, name]) => `${job} ${name}`,
+    );
+    expect(found.toSorted()).toEqual(['one docker', 'three podman', 'two docker']);
+    expect(code).toBe(0);
+    const runner = await identityIn(folder.join('state'));
+    expect([await objectsOf(runner, there()), await objectsOf(runner, podman)]).toEqual([[], []]);
+  });
+});
+
 interface Place extends AsyncDisposable {
   readonly exec: (...flags: readonly string[]) => Running;
   /** What the runner has on the engine. */
@@ -79,7 +119,10 @@ async function openPlace(job: string): Promise<Place> {
 }
 
 function start(folder: TempFolder, flags: readonly string[]): Running {
-  const label = 'test=docker://forgejo-runner-test/debian:1';
+  return startIn(folder, ['-P', 'test=docker://forgejo-runner-test/debian:1', ...flags]);
+}
+
+function startIn(folder: TempFolder, flags: readonly string[]): Running {
   const env = {
     PATH: process.env['PATH'] ?? '',
     HOME: folder.join('home'),
@@ -88,7 +131,7 @@ function start(folder: TempFolder, flags: readonly string[]): Running {
     DOCKER_HOST: there().address,
     NO_COLOR: '1',
   };
-  return startProgram([...runner.command, 'exec', '-P', label, ...flags], { cwd: folder.join('work'), env });
+  return startProgram([...runner.command, 'exec', ...flags], { cwd: folder.join('work'), env });
 }
 
 function there(): Engine {
