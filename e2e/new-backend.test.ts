@@ -1,18 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openTempFolder, type TempFolder } from '@forgejo-runner/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildRunner } from './built-runner.ts';
 import { type Finished, runProgram } from './run-program.ts';
+import { takeFromTarballs } from './take-from-tarballs.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const builder = join(repository, 'packages', 'builder', 'bin', 'forgejo-runner-build.mjs');
 const path = process.env['PATH'] ?? '';
-
-/** Packages of this project that an author installs. */
-const own = ['core', 'kit', 'protocol', 'testkit', 'builder'];
 
 let work: TempFolder;
 /** The package as it was created, and a copy where the packages of this project come from tarballs. */
@@ -27,7 +25,7 @@ beforeAll(async () => {
   created = work.join('backend-foo');
   installed = work.join('installed');
   await cp(created, installed, { recursive: true });
-  await takeFromTarballs(join(installed, 'package.json'));
+  await takeFromTarballs(join(installed, 'package.json'), work.path);
   await succeed(npm('install', '--prefer-offline', '--no-audit', '--no-fund'));
 });
 afterAll(() => work[Symbol.asyncDispose]());
@@ -48,26 +46,6 @@ async function succeed(running: Promise<Finished>): Promise<Finished> {
   const finished = await running;
   if (finished.code !== 0) throw new Error(`exit code ${finished.code}:\n${finished.stderr}${finished.stdout}`);
   return finished;
-}
-
-/** As from a registry that has them: packed, and wherever they are wanted. */
-async function takeFromTarballs(file: string): Promise<void> {
-  for (const name of own) {
-    const folder = join(repository, 'packages', name);
-    const pack = ['npm', 'pack', '--ignore-scripts', '--pack-destination', work.path] as const;
-    await succeed(runProgram(pack, { cwd: folder, env: process.env as Record<string, string> }));
-  }
-  const tarballs = (await readdir(work.path)).filter((name) => name.endsWith('.tgz'));
-  const json = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<string, string>>;
-  const overrides: Record<string, string> = {};
-  for (const name of own) {
-    const full = `@forgejo-runner/${name}`;
-    const tarball = `file:${work.join(tarballs.find((one) => one.startsWith(`forgejo-runner-${name}-`)) ?? '')}`;
-    const groups = [json['dependencies'], json['devDependencies']].filter((group) => group?.[full] !== undefined);
-    for (const group of groups) if (group !== undefined) group[full] = tarball;
-    overrides[full] = groups.length > 0 ? `$${full}` : tarball;
-  }
-  await writeFile(file, JSON.stringify({ ...json, overrides }));
 }
 
 it('passes its own tests out of the box, the conformance suite among them', async () => {
