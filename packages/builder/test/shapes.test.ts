@@ -40,12 +40,20 @@ it.each([
   expect(await listBackends(output)).toEqual(ids);
 });
 
+it('gives what CommonJS exports by name, also where it is imported lazily, as Node does', async () => {
+  await buildWith('lazy-commonjs');
+  const { stdout } = await runBuilt(output, 'list-backends', '--json');
+  expect(stdout).toContain('"hello, hello names, hello"');
+});
+
 it('makes one executable file that says which packages it has', async () => {
   await buildWith('good');
   expect((await stat(output)).mode & 0o777).toBe(0o755);
   expect((await readFile(output, 'utf8')).startsWith('#!/usr/bin/env node\n')).toBe(true);
   const info = JSON.parse((await runBuilt(output, 'build-info')).stdout) as object;
   expect(info).toEqual({
+    // Packed: the runner unpacks it for those who ask.
+    evidence: expect.stringMatching(/^forgejo-runner-evidence-1:/),
     schema: 1,
     builder: '1.0.0',
     runner: '1.0.0',

@@ -14,6 +14,13 @@ const entryName = 'entry.js';
 export const commonJs =
   "import{createRequire as __createRequire}from'node:module';import{fileURLToPath as __toPath}from'node:url';import{dirname as __toDir}from'node:path';const require=__createRequire(import.meta.url),__filename=__toPath(import.meta.url),__dirname=__toDir(__filename);\n";
 
+/** How a part of a CommonJS module ends, before the licences. What the module exports is in its default alone. */
+const commonJsEnd = /\bexport default require_[\w$]+\(\);\s*(?:\/\*[^]*)?$/;
+
+/** Gives what a CommonJS module exports by name as well, as Node does for `import()`. */
+const namesOfExports =
+  "const __named=part=>{const all=part.default,names={__proto__:null};if(all!==null&&(typeof all==='object'||typeof all==='function'))for(const name of Object.keys(all))if(name!=='default')Object.defineProperty(names,name,{enumerable:true,get:()=>all[name]});return Object.defineProperty(names,'default',{enumerable:true,value:all})};\n";
+
 /**
  * Names what esbuild split, the entry first. Its own names have a hash of where files lie, so that each becomes the file
  * that is imported lazily, or a number in the order of imports: the same on every machine.
@@ -36,8 +43,15 @@ export function nameParts(files: readonly OutputFile[], metafile: Metafile, work
   visit(entryName);
   const renamed = new Map([...names].map(([file, name]) => [`"./${file}"`, `"./${name}"`]));
   return [...names].map(([file, name]) => {
-    const code = (texts.get(file) ?? '').replaceAll(/"\.\/[^"\n]+\.js"/g, (text) => renamed.get(text) ?? text);
-    return { name, code: /\b(?:require|__filename|__dirname)\b/.test(code) ? commonJs + code : code };
+    const text = (texts.get(file) ?? '').replaceAll(/\bimport\("\.\/([^"\n]+\.js)"\)/g, (found, imported: string) =>
+      commonJsEnd.test(texts.get(imported) ?? '') ? `${found}.then(__named)` : found,
+    );
+    const code = text.replaceAll(/"\.\/[^"\n]+\.js"/g, (found) => renamed.get(found) ?? found);
+    const helpers = [
+      code.includes('.then(__named)') ? namesOfExports : '',
+      /\b(?:require|__filename|__dirname)\b/.test(code) ? commonJs : '',
+    ];
+    return { name, code: helpers.join('') + code };
   });
 }
 
