@@ -5,6 +5,7 @@ import {
   type NewBackend,
   requireId,
   requirePackageName,
+  suggestedDir,
   suggestedId,
 } from '../create/create-backend.ts';
 import {
@@ -52,7 +53,7 @@ async function makeBackend(
     name ?? (await questions?.until('Name of the npm package', '', requirePackageName)) ?? lacks('backend');
   requirePackageName(chosen);
   const id = flags.id ?? (await questions?.until('Id of the backend in labels', suggestedId(chosen), requireId));
-  const dir = flags.dir ?? (await questions?.until('Folder', chosen.split('/').at(-1) ?? chosen, () => undefined));
+  const dir = flags.dir ?? (await questions?.until('Folder', suggestedDir(chosen), () => undefined));
   const made = await createBackend({
     cwd,
     name: chosen,

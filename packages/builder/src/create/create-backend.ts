@@ -77,6 +77,7 @@ export function suggestedId(name: string): string {
   return last.replace(/^(?:forgejo-runner-)?(?:backend-)?/, '').replaceAll('.', '-') || last;
 }
 
-function suggestedDir(name: string): string {
+/** The last part of a name. */
+export function suggestedDir(name: string): string {
   return name.split('/').at(-1) ?? name;
 }
